@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Happy path: server_start() acquires everything in the order of server.h, the
+ * loop waits for events, server_end() gives everything back in reverse.
+ *
+ * Failure modes: any step of the start fails. server->error then says why; it
+ * goes to the log, and to the operator's terminal (through the waiting command
+ * when the server is detached), and what was acquired is given back. Later, the
+ * workers may end on their own: the server logs it and exits with 1.
+ */
+#include "server.h"
+
+#include "daemon.h"
+#include "handler.h"
+#include "readyfile.h"
+
+#include "store.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+/* ---- start ---- */
+
+static bool failed(struct server *s, const char *what)
+{
+    snprintf(s->error, sizeof s->error, "%s: %s", what, strerror(errno));
+    return false;
+}
+
+static bool take_sockets(struct server *s)
+{
+    char error[SYSTEMD_ERROR_NBYTES];
+
+    systemd_notifier_init(&s->notifier);
+    if (systemd_take_sockets(s->sockets, &s->socket_count, error) == CDX_OK)
+        return true;
+    snprintf(s->error, sizeof s->error, "%s", error);
+    return false;
+}
+
+static bool detach(struct server *s)
+{
+    if (s->config.options.daemonize == 0 || daemon_detach(&s->report_fd) == CDX_OK)
+        return true;
+    return failed(s, "cannot detach");
+}
+
+static bool open_signals(struct server *s)
+{
+    return signals_open(&s->signals) == CDX_OK || failed(s, "cannot take over signals");
+}
+
+static bool open_log(struct server *s)
+{
+    struct log_config config = server_log_config(&s->config.options);
+    char error[LOG_ERROR_NBYTES];
+
+    if (log_open(&config, &s->log, error) == CDX_OK)
+        return true;
+    snprintf(s->error, sizeof s->error, "%s", error);
+    return false;
+}
+
+static bool raise_nofile(struct server *s)
+{
+    return server_raise_nofile(s, &s->config.options);
+}
+
+static bool open_pidfile(struct server *s)
+{
+    const char *path = s->config.options.pid_file;
+    char error[PIDFILE_ERROR_NBYTES];
+
+    if (!options_path_is_set(path))
+        return true;
+    if (pidfile_open(&s->pidfile, path, error) != CDX_OK) {
+        snprintf(s->error, sizeof s->error, "%s", error);
+        return false;
+    }
+    if (s->pidfile.stale != 0)
+        log_write(s->log, LOG_LEVEL_WARN, "replaced the PID file of a server that was killed",
+                  LOG_FIELDS(LOG_TEXT("path", path),
+                             LOG_NUMBER("pid", (uint64_t)s->pidfile.stale)));
+    return true;
+}
+
+static bool open_store(struct server *s)
+{
+    enum store_status status = store_open(NULL, &s->store);
+
+    if (status == STORE_OK)
+        return true;
+    snprintf(s->error, sizeof s->error, "cannot open the store: %s", store_status_text(status));
+    return false;
+}
+
+static bool open_net(struct server *s)
+{
+    struct net_error error;
+
+    if (net_open(&s->net_config, s->store, &s->net, &error) == CDX_OK)
+        return true;
+    snprintf(s->error, sizeof s->error, "cannot listen: %s", error.text);
+    return false;
+}
+
+static bool start_net(struct server *s)
+{
+    struct net_error error;
+
+    if (options_path_is_set(s->config.options.ready_file))
+        readyfile_remove(s->config.options.ready_file);
+    net_on_ended(s->net, signals_end, &s->signals);
+    if (net_start(s->net, &error) == CDX_OK)
+        return true;
+    snprintf(s->error, sizeof s->error, "cannot start the workers: %s", error.text);
+    return false;
+}
+
+static bool write_ready_file(struct server *s)
+{
+    char text[NET_LISTENERS_MAX * (SERVER_ADDRESS_NBYTES + 1)] = "";
+    char error[READYFILE_ERROR_NBYTES];
+    size_t len = 0;
+
+    if (!options_path_is_set(s->config.options.ready_file))
+        return true;
+    for (size_t i = 0; i < s->net_config.listener_count; i++) {
+        char address[SERVER_ADDRESS_NBYTES];
+
+        net_listener_address(s->net, i, address, sizeof address);
+        len += (size_t)snprintf(text + len, sizeof text - len, "%s\n", address);
+    }
+    if (readyfile_write(s->config.options.ready_file, text, error) == CDX_OK)
+        return true;
+    snprintf(s->error, sizeof s->error, "%s", error);
+    return false;
+}
+
+static bool start(struct server *s)
+{
+    static bool (*const steps[])(struct server *) = {
+        take_sockets, detach,     open_signals, open_log, server_net_configure, raise_nofile,
+        open_pidfile, open_store, open_net,     start_net, write_ready_file,
+    };
+
+    for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
+        if (!steps[i](s))
+            return false;
+    }
+    return true;
+}
+
+/* ---- telling ---- */
+
+/* Once, on the ways that somebody reads. */
+static void tell_failure(struct server *s)
+{
+    bool logs_to_stderr = s->log != NULL && strcmp(s->config.options.log_target, "stderr") == 0;
+    char line[SERVER_ERROR_NBYTES + 16];
+
+    log_write(s->log, LOG_LEVEL_ERROR, "cannot start", LOG_FIELDS(LOG_TEXT("error", s->error)));
+    snprintf(line, sizeof line, "caudexd: %s\n", s->error);
+    if (s->report_fd >= 0)
+        daemon_report_failure(s->report_fd, SERVER_EXIT_FAILED, line);
+    else if (!logs_to_stderr)
+        fputs(line, stderr);
+    s->report_fd = -1;
+}
+
+static void tell_listeners(struct server *s)
+{
+    for (size_t i = 0; i < s->net_config.listener_count; i++) {
+        const char *handler = s->net_config.listeners[i].handler->name;
+        char address[SERVER_ADDRESS_NBYTES];
+
+        net_listener_address(s->net, i, address, sizeof address);
+        log_write(s->log, LOG_LEVEL_INFO, "listening",
+                  LOG_FIELDS(LOG_TEXT("address", address), LOG_TEXT("handler", handler)));
+    }
+}
+
+/* Not an error: it may be wanted. But nobody should find out from a stranger. */
+static void tell_exposure(struct server *s)
+{
+    const struct options *options = &s->config.options;
+
+    for (size_t i = 0; i < options->listener_count; i++) {
+        char address[LISTEN_TEXT_NBYTES];
+
+        if (listen_is_local(&options->listeners[i]))
+            continue;
+        listen_format(&options->listeners[i], address);
+        log_write(s->log, LOG_LEVEL_WARN,
+                  "reachable from other machines, and the protocol has no passwords",
+                  LOG_FIELDS(LOG_TEXT("listen", address)));
+    }
+}
+
+static void tell_running(struct server *s)
+{
+    log_write(s->log, LOG_LEVEL_INFO, "started",
+              LOG_FIELDS(LOG_TEXT("version", CAUDEXD_VERSION),
+                         LOG_NUMBER("pid", (uint64_t)getpid()),
+                         LOG_NUMBER("workers", s->net_config.workers)));
+    tell_exposure(s);
+    tell_listeners(s);
+    systemd_notify(&s->notifier, "READY=1");
+    if (s->report_fd >= 0)
+        daemon_report_running(s->report_fd);
+    s->report_fd = -1;
+}
+
+static void tell_stopped(struct server *s)
+{
+    struct net_stats stats;
+
+    net_read_stats(s->net, &stats);
+    log_write(s->log, LOG_LEVEL_INFO, "stopped",
+              LOG_FIELDS(LOG_NUMBER("connections", stats.connections_accepted),
+                         LOG_NUMBER("bytes_in", stats.bytes_in),
+                         LOG_NUMBER("bytes_out", stats.bytes_out)));
+}
+
+/* ---- run ---- */
+
+static void stop(struct server *s)
+{
+    if (s->stopping) {
+        log_write(s->log, LOG_LEVEL_WARN, "stopping at once", LOG_NO_FIELDS);
+        net_stop(s->net);
+        return;
+    }
+    s->stopping = true;
+    log_write(s->log, LOG_LEVEL_INFO, "stopping", LOG_NO_FIELDS);
+    systemd_notify(&s->notifier, "STOPPING=1");
+    if (options_path_is_set(s->config.options.ready_file))
+        readyfile_remove(s->config.options.ready_file);
+    net_drain(s->net);
+}
+
+static int serve(struct server *s)
+{
+    enum signals_event event;
+
+    while ((event = signals_wait(&s->signals)) != SIGNALS_ENDED) {
+        if (event == SIGNALS_STOP)
+            stop(s);
+        else if (!s->stopping)
+            server_reload(s);
+    }
+    net_join(s->net);
+    if (s->stopping) {
+        tell_stopped(s);
+        return SERVER_EXIT_OK;
+    }
+    log_write(s->log, LOG_LEVEL_ERROR, "the workers ended without being told to", LOG_NO_FIELDS);
+    return SERVER_EXIT_FAILED;
+}
+
+/* ---- end ---- */
+
+/* After a start that failed half-way, too: whatever is not there is skipped. */
+static void end(struct server *s)
+{
+    if (options_path_is_set(s->config.options.ready_file) && s->net != NULL)
+        readyfile_remove(s->config.options.ready_file);
+    net_close(s->net);
+    store_close(s->store);
+    pidfile_close(&s->pidfile);
+    log_close(s->log);
+    signals_close(&s->signals);
+}
+
+int server_run(const struct config *config, const struct config_input *input)
+{
+    static struct server server; /* too large for a stack, and there is one per process */
+    struct server *s = &server;
+    int code = SERVER_EXIT_FAILED;
+
+    *s = (struct server){.input = input, .report_fd = -1, .signals = {-1, -1}};
+    s->config = *config;
+    pidfile_none(&s->pidfile);
+    if (start(s)) {
+        tell_running(s);
+        code = serve(s);
+    } else {
+        tell_failure(s);
+    }
+    end(s);
+    return code;
+}
