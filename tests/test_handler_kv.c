@@ -1,0 +1,549 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The kv handler, driven turn by turn without a network. */
+#include "drive.h"
+#include "handler_kv.h"
+#include "heap_fail.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+/* One question and the answer's frames as text: "status key=… val=…;" each. */
+struct turn {
+    uint8_t call;
+    struct cdx_bytes key;
+    struct cdx_bytes val;
+    const char *answer;
+};
+
+#define T(call, key, val, answer)                                                                  \
+    {                                                                                              \
+        KV_CALL_##call, {(const uint8_t *)key, sizeof(key) - 1},                                   \
+            {(const uint8_t *)val, sizeof(val) - 1}, answer                                        \
+    }
+
+/* list_args and children_args, as bytes */
+#define LIMIT(n) "\0\0\0" n
+#define ENTRIES "\0"
+#define KEYS "\1"
+
+static const struct turn conversation[] = {
+    /* an empty store answers every question */
+    T(PING, "", "", "ok;"),
+    T(ECHO, "", "a\0b", "ok val=a\\x00b;"),
+    T(GET, "/a", "", "not_found;"),
+    T(MATCH, "/a", "", "not_found;"),
+    T(MATCH_BYTES, "/a", "", "not_found;"),
+    T(MATCH_ALL, "/a", "", "ok val=\\x00\\x00\\x00\\x00;"),
+    T(GETS, "/a", "", "not_found;"),
+    T(LIST, "", LIMIT("\0") ENTRIES, "ok val=\\x00\\x00\\x00\\x00\\x00;"),
+    T(CHILDREN, "", LIMIT("\0"), "ok val=\\x00\\x00\\x00\\x00\\x00;"),
+    T(COUNT, "", "", "ok val=\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00;"),
+    T(DELETE, "/a", "", "not_found;"),
+    T(DROP, "", "",
+      "ok val=\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00;"),
+    /* writes count revisions */
+    T(PUT, "/img", "cdn-a", "ok val=\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x01;"),
+    T(PUT, "/img/cats", "cdn-b", "ok val=\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x02;"),
+    T(PUT, "/", "web", "ok val=\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x03;"),
+    T(PUT, "4930", "berlin", "ok val=\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x04;"),
+    T(PUT, "/empty", "", "ok val=\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x05;"),
+    /* exact */
+    T(GET, "/img", "", "ok val=cdn-a;"),
+    T(GET, "/empty", "", "ok;"),
+    T(GET, "/img/", "", "not_found;"),
+    T(GETS, "/img", "", "ok val=\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x01cdn-a;"),
+    /* longest ancestor at a segment boundary */
+    T(MATCH, "/img/cats/1.jpg", "", "ok key=/img/cats val=cdn-b;"),
+    T(MATCH, "/img/dogs", "", "ok key=/img val=cdn-a;"),
+    T(MATCH, "/imgs", "", "ok key=/ val=web;"),
+    T(MATCH, "imgs", "", "not_found;"),
+    T(MATCH, "", "", "not_found;"),
+    T(MATCH_BYTES, "/imgs", "", "ok key=/img val=cdn-a;"),
+    T(MATCH_BYTES, "4930123", "", "ok key=4930 val=berlin;"),
+    T(MATCH_ALL, "/img/cats/x", "",
+      "row key=/ val=web;row key=/img val=cdn-a;row key=/img/cats val=cdn-b;"
+      "ok val=\\x00\\x00\\x00\\x03;"),
+    /* pages */
+    T(LIST, "", LIMIT("\2") ENTRIES,
+      "row key=/ val=web;row key=/empty;ok val=\\x00\\x00\\x00\\x02\\x01;"),
+    T(LIST, "", LIMIT("\2") KEYS "/empty",
+      "row key=/img;row key=/img/cats;ok val=\\x00\\x00\\x00\\x02\\x01;"),
+    T(LIST, "", LIMIT("\2") ENTRIES "/img/cats",
+      "row key=4930 val=berlin;ok val=\\x00\\x00\\x00\\x01\\x00;"),
+    T(LIST, "/img", LIMIT("\0") KEYS,
+      "row key=/img;row key=/img/cats;ok val=\\x00\\x00\\x00\\x02\\x00;"),
+    T(CHILDREN, "/", LIMIT("\1"),
+      "row key=/empty val=\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x01\\x01;"
+      "ok val=\\x00\\x00\\x00\\x01\\x01;"),
+    T(CHILDREN, "/", LIMIT("\0") "/empty",
+      "row key=/img val=\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x02\\x01;"
+      "ok val=\\x00\\x00\\x00\\x01\\x00;"),
+    T(COUNT, "/img", "", "ok val=\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x02;"),
+    T(COUNT, "", "", "ok val=\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x05;"),
+    /* conditional writes */
+    T(PUT_IF, "/img", "\0\0\0\0\0\0\0\1cdn-c", "ok val=\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x06;"),
+    T(PUT_IF, "/img", "\0\0\0\0\0\0\0\1cdn-d",
+      "conflict val=\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x06;"),
+    T(PUT_IF, "/new", "\0\0\0\0\0\0\0\0v", "ok val=\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x07;"),
+    T(PUT_IF, "/new", "\0\0\0\0\0\0\0\0v",
+      "conflict val=\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x07;"),
+    T(PUT_IF, "/none", "\0\0\0\0\0\0\0\x9v",
+      "conflict val=\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00;"),
+    /* a pipeline reads its own writes */
+    T(GET, "/img", "", "ok val=cdn-c;"),
+    T(DELETE, "/img", "", "ok val=\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x08;"),
+    T(GET, "/img", "", "not_found;"),
+    T(MATCH, "/img/dogs", "", "ok key=/ val=web;"),
+    T(GET, "/img/cats", "", "ok val=cdn-b;"),
+    T(DROP, "/img", "",
+      "ok val=\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x09\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x01;"),
+    T(GET, "/img/cats", "", "not_found;"),
+};
+#define CONVERSATION_COUNT (sizeof conversation / sizeof conversation[0])
+
+/* ---- a server of one connection ---- */
+
+struct fixture {
+    struct store *store;
+    struct handler_env env;
+    struct drive drive;
+};
+
+static void open_fixture(struct fixture *f, const struct handler_class *class, size_t output_high)
+{
+    const struct store_config config = {.hash_seed = 42};
+    assert_int_equal(store_open(&config, &f->store), STORE_OK);
+    f->env = (struct handler_env){.store = f->store, .output_high_nbytes = output_high};
+    drive_open(&f->drive, class, &f->env);
+}
+
+static void close_fixture(struct fixture *f)
+{
+    drive_close(&f->drive);
+    assert_null(store_check(f->store));
+    store_close(f->store);
+}
+
+static size_t encode(uint8_t *at, size_t room, const struct turn *turn, uint32_t rid)
+{
+    struct cdx_out out = {.next = at, .end = at + room};
+    assert_int_equal(kv_request_encode(&out, turn->call, rid, turn->key, turn->val), CDX_OK);
+    return (size_t)(out.next - at);
+}
+
+static void append_text(char *text, size_t size, const char *name, struct cdx_bytes b)
+{
+    size_t n = strlen(text);
+    if (b.len == 0)
+        return;
+    n += (size_t)snprintf(text + n, size - n, " %s=", name);
+    for (size_t i = 0; i < b.len && n + 8 < size; i++) {
+        if (b.data[i] >= ' ' && b.data[i] < 0x7f)
+            n += (size_t)snprintf(text + n, size - n, "%c", b.data[i]);
+        else
+            n += (size_t)snprintf(text + n, size - n, "\\x%02x", b.data[i]);
+    }
+}
+
+/* All frames of `answers` as text; each must carry `rid`, or any when it is 0. */
+static void frames_text(struct cdx_bytes answers, uint32_t rid, char *text, size_t size)
+{
+    struct kv_response_parser parser;
+    struct cdx_spill spill;
+    struct kv_response frame;
+    const uint8_t *next = answers.data;
+    text[0] = '\0';
+    kv_response_parser_init(&parser);
+    cdx_spill_init(&spill);
+    while (next != answers.data + answers.len) {
+        assert_int_equal(
+            kv_response_feed(&parser, &spill, &next, answers.data + answers.len, &frame), CDX_OK);
+        if (rid != 0)
+            assert_int_equal(frame.rid, rid);
+        size_t n = strlen(text);
+        snprintf(text + n, size - n, "%s", kv_status_name(frame.status));
+        append_text(text, size, "key", frame.key);
+        append_text(text, size, "val", frame.val);
+        n = strlen(text);
+        snprintf(text + n, size - n, ";");
+    }
+    cdx_spill_free(&spill);
+}
+
+static void each_call_answers_as_the_reference_says(void **state)
+{
+    (void)state;
+    struct fixture f;
+    uint8_t bytes[512];
+    char text[4096];
+    open_fixture(&f, &handler_kv, 1 << 20);
+    for (size_t i = 0; i < CONVERSATION_COUNT; i++) {
+        uint32_t rid = (uint32_t)(i + 1);
+        size_t n = encode(bytes, sizeof bytes, &conversation[i], rid);
+        drive_clear(&f.drive);
+        drive_feed(&f.drive, bytes, n);
+        frames_text(cdx_bytes_of(f.drive.out.data, f.drive.out.len), rid, text, sizeof text);
+        if (strcmp(text, conversation[i].answer) != 0)
+            print_error("turn %zu (%s):\n", i, kv_call_name(conversation[i].call));
+        assert_string_equal(text, conversation[i].answer);
+        assert_int_equal(f.drive.verdict, HANDLER_CONTINUE);
+    }
+    close_fixture(&f);
+}
+
+/* The whole conversation as one pipeline. */
+static size_t encode_conversation(uint8_t *bytes, size_t size)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < CONVERSATION_COUNT; i++)
+        n += encode(bytes + n, size - n, &conversation[i], (uint32_t)(i + 1));
+    return n;
+}
+
+static uint8_t pipeline[8192];
+static uint8_t expected[65536];
+static size_t pipeline_len;
+static size_t expected_len;
+
+static int setup_pipeline(void **state)
+{
+    (void)state;
+    struct fixture f;
+    open_fixture(&f, &handler_kv, 1 << 20);
+    pipeline_len = encode_conversation(pipeline, sizeof pipeline);
+    drive_feed(&f.drive, pipeline, pipeline_len);
+    expected_len = f.drive.out.len;
+    memcpy(expected, f.drive.out.data, expected_len);
+    assert_int_equal(f.drive.turns, 1);
+    close_fixture(&f);
+    return 0;
+}
+
+static void assert_same_answers(const struct fixture *f)
+{
+    assert_int_equal(f->drive.out.len, expected_len);
+    assert_memory_equal(f->drive.out.data, expected, expected_len);
+    assert_int_equal(f->drive.class->incomplete(f->drive.session), 0);
+}
+
+static void a_pipeline_is_answered_alike_at_every_split(void **state)
+{
+    (void)state;
+    for (size_t cut = 0; cut <= pipeline_len; cut++) {
+        struct fixture f;
+        open_fixture(&f, &handler_kv, 1 << 20);
+        drive_feed(&f.drive, pipeline, cut);
+        assert_null(handler_stream_check(f.drive.session));
+        drive_feed(&f.drive, pipeline + cut, pipeline_len - cut);
+        assert_same_answers(&f);
+        close_fixture(&f);
+    }
+}
+
+static void a_pipeline_is_answered_alike_byte_by_byte(void **state)
+{
+    (void)state;
+    struct fixture f;
+    open_fixture(&f, &handler_kv, 1 << 20);
+    for (size_t i = 0; i < pipeline_len; i++) {
+        drive_feed(&f.drive, pipeline + i, 1);
+        assert_null(handler_stream_check(f.drive.session));
+    }
+    assert_same_answers(&f);
+    close_fixture(&f);
+}
+
+static void a_full_output_defers_the_rest_and_loses_nothing(void **state)
+{
+    (void)state;
+    static const size_t limits[] = {1, 2, 13, 64, 200, 1000};
+    for (size_t l = 0; l < sizeof limits / sizeof limits[0]; l++) {
+        for (size_t cut = 0; cut <= pipeline_len; cut += 7) {
+            struct fixture f;
+            open_fixture(&f, &handler_kv, limits[l]);
+            drive_feed(&f.drive, pipeline, cut);
+            drive_feed(&f.drive, pipeline + cut, pipeline_len - cut);
+            assert_same_answers(&f);
+            assert_true(f.drive.turns > 2);
+            close_fixture(&f);
+        }
+    }
+}
+
+static void a_malformed_request_is_refused_after_those_before_it_were_answered(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *bytes;
+        size_t n;
+        const char *answer;
+    } cases[] = {
+#define M(bytes, answer) {bytes, sizeof(bytes) - 1, answer}
+        M("\x02\0\0\0\1\0\0\0\0\0\0\x7f",
+          "ok;malformed val=byte 11 of the stream: field 'type': "),
+        M("\x02\0\0\0\1\0\0\0\0\0\0\x10\0\0\0\2\x10\x01",
+          "ok;malformed val=byte 16 of the stream: field 'key': "),
+        M("\x02\0\0\0\1\0\0\0\0\0\0\x02\0\0\0\2\0\1",
+          "ok;malformed val=byte 16 of the stream: field 'key': "),
+        M("\x02\0\0\0\1\0\0\0\0\0\0\x10\0\0\0\2\0\1a\0\0\0\1",
+          "ok;malformed val=byte 19 of the stream: field 'val': "),
+        M("\x02\0\0\0\1\0\0\0\0\0\0\x20\0\0\0\2\0\1a\0\0\0\5\0\0\0\0\7",
+          "ok;malformed val=byte "),
+#undef M
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        for (size_t cut = 0; cut <= cases[i].n; cut++) {
+            struct fixture f;
+            char text[1024];
+            open_fixture(&f, &handler_kv, 1 << 20);
+            drive_feed(&f.drive, (const uint8_t *)cases[i].bytes, cut);
+            drive_feed(&f.drive, (const uint8_t *)cases[i].bytes + cut, cases[i].n - cut);
+            frames_text(cdx_bytes_of(f.drive.out.data, f.drive.out.len), 0, text, sizeof text);
+            assert_int_equal(f.drive.verdict, HANDLER_CLOSE);
+            assert_memory_equal(text, cases[i].answer, strlen(cases[i].answer));
+            close_fixture(&f);
+        }
+    }
+}
+
+/* The key of row `i` of the big store. */
+static size_t big_key(char *key, size_t size, unsigned i)
+{
+    return (size_t)snprintf(key, size, "/big/%05u", i);
+}
+
+static void pages_are_bounded_in_rows_and_bytes_and_lose_nothing(void **state)
+{
+    (void)state;
+    enum { ROWS = 2500, VALUE = 3000 };
+    struct fixture f;
+    static uint8_t value[VALUE];
+    open_fixture(&f, &handler_kv, 1 << 26);
+    for (unsigned i = 0; i < ROWS; i++) {
+        char key[32];
+        uint64_t revision;
+        struct cdx_bytes k = cdx_bytes_of(key, big_key(key, sizeof key, i));
+        store_write_begin(f.store);
+        assert_int_equal(store_put(f.store, k, cdx_bytes_of(value, i % 2 ? VALUE : 0), NULL,
+                                   &revision),
+                         STORE_OK);
+        store_write_end(f.store);
+    }
+    char after[32] = "";
+    size_t after_len = 0;
+    unsigned seen = 0;
+    for (int more = 1, pages = 0; more; pages++) {
+        uint8_t request[128];
+        struct cdx_out out = {.next = request, .end = request + sizeof request};
+        const struct kv_list_args args = {.content = KV_CONTENT_ENTRIES,
+                                          .after = cdx_bytes_of(after, after_len)};
+        assert_int_equal(kv_list_request_encode(&out, 9, CDX_STR("/big"), &args), CDX_OK);
+        drive_clear(&f.drive);
+        drive_feed(&f.drive, request, (size_t)(out.next - request));
+        assert_true(f.drive.out.len <= HANDLER_PAGE_NBYTES_MAX + VALUE + 64);
+        assert_true(pages < 20);
+
+        struct kv_response_parser parser;
+        struct cdx_spill spill;
+        struct kv_response frame;
+        const uint8_t *next = f.drive.out.data;
+        const uint8_t *end = next + f.drive.out.len;
+        unsigned rows = 0;
+        kv_response_parser_init(&parser);
+        cdx_spill_init(&spill);
+        while (kv_response_feed(&parser, &spill, &next, end, &frame) == CDX_OK &&
+               frame.status == KV_STATUS_ROW) {
+            char want[32];
+            assert_int_equal(frame.key.len, big_key(want, sizeof want, seen));
+            assert_memory_equal(frame.key.data, want, frame.key.len);
+            memcpy(after, frame.key.data, frame.key.len);
+            after_len = frame.key.len;
+            seen++;
+            rows++;
+        }
+        struct kv_page_end page;
+        assert_int_equal(kv_page_end_decode(frame.val, &page, NULL), CDX_OK);
+        assert_int_equal(page.rows, rows);
+        assert_true(rows <= HANDLER_PAGE_ROWS_MAX && rows > 0);
+        more = page.remainder == KV_REMAINDER_MORE;
+    }
+    assert_int_equal(seen, ROWS);
+    close_fixture(&f);
+}
+
+static void a_batch_of_many_sessions_reports_a_full_queue(void **state)
+{
+    (void)state;
+    struct fixture f;
+    static uint8_t pings[HANDLER_BATCH_MAX * KV_REQUEST_NBYTES_MIN];
+    void *second;
+    size_t consumed;
+    struct handler_output out = {0};
+    const struct turn ping = T(PING, "", "", "");
+    open_fixture(&f, &handler_kv, 1 << 20);
+    second = aligned_alloc(16, (handler_kv.session_nbytes + 15) / 16 * 16);
+    handler_kv.session_start(f.drive.handler, second);
+    for (size_t i = 0; i < HANDLER_BATCH_MAX; i++)
+        encode(pings + i * KV_REQUEST_NBYTES_MIN, KV_REQUEST_NBYTES_MIN, &ping, 1);
+    struct cdx_bytes input = cdx_bytes_of(pings, sizeof pings);
+    handler_kv.turn_begin(f.drive.handler);
+    assert_true(handler_kv.accept(f.drive.handler, f.drive.session, input));
+    assert_false(handler_kv.accept(f.drive.handler, second, input));
+    handler_kv.prefetch(f.drive.handler);
+    handler_kv.answer(f.drive.handler, f.drive.session, &out, &consumed);
+    handler_kv.turn_end(f.drive.handler);
+    assert_int_equal(consumed, sizeof pings);
+    assert_int_equal(out.len, HANDLER_BATCH_MAX * KV_RESPONSE_NBYTES_MIN);
+    handler_output_free(&out);
+    handler_kv.session_end(f.drive.handler, second);
+    free(second);
+    close_fixture(&f);
+}
+
+static void stats_name_every_call_and_count_them(void **state)
+{
+    (void)state;
+    struct fixture f;
+    char text[8192];
+    uint8_t bytes[256];
+    const struct turn ping = T(PING, "", "", "");
+    const struct turn stats = T(STATS, "", "", "");
+    open_fixture(&f, &handler_kv, 1 << 20);
+    for (int i = 0; i < 3; i++)
+        drive_feed(&f.drive, bytes, encode(bytes, sizeof bytes, &ping, 1));
+    drive_clear(&f.drive);
+    drive_feed(&f.drive, bytes, encode(bytes, sizeof bytes, &stats, 5));
+    frames_text(cdx_bytes_of(f.drive.out.data, f.drive.out.len), 5, text, sizeof text);
+    assert_non_null(strstr(text, "row key=store.keys val=0;"));
+    assert_non_null(strstr(text, "row key=calls.ping val=3;"));
+    assert_non_null(strstr(text, "row key=calls.stats val=1;"));
+    for (size_t i = 0; i < KV_CALLS_COUNT; i++) {
+        char row[80];
+        snprintf(row, sizeof row, "row key=calls.%s val=", kv_call_name(kv_calls[i]));
+        assert_non_null(strstr(text, row));
+    }
+    close_fixture(&f);
+}
+
+static void hello_names_versions_and_limits(void **state)
+{
+    (void)state;
+    for (uint16_t major = 0; major < 3; major++) {
+        struct fixture f;
+        uint8_t bytes[64];
+        struct cdx_out out = {.next = bytes, .end = bytes + sizeof bytes};
+        const struct kv_hello_args args = {.major = major, .minor = 7, .agent = CDX_STR("t")};
+        open_fixture(&f, &handler_kv, 1 << 20);
+        assert_int_equal(kv_hello_request_encode(&out, 1, &args), CDX_OK);
+        drive_feed(&f.drive, bytes, (size_t)(out.next - bytes));
+
+        struct kv_response_parser parser;
+        struct cdx_spill spill;
+        struct kv_response frame;
+        struct kv_hello_info info;
+        const uint8_t *next = f.drive.out.data;
+        kv_response_parser_init(&parser);
+        cdx_spill_init(&spill);
+        assert_int_equal(
+            kv_response_feed(&parser, &spill, &next, next + f.drive.out.len, &frame), CDX_OK);
+        assert_int_equal(frame.status,
+                         major == KV_VERSION_MAJOR ? KV_STATUS_OK : KV_STATUS_UNSUPPORTED);
+        assert_int_equal(kv_hello_info_decode(frame.val, &info, NULL), CDX_OK);
+        assert_int_equal(info.major, KV_VERSION_MAJOR);
+        assert_int_equal(info.key_max, STORE_KEY_NBYTES_MAX);
+        assert_int_equal(info.value_max, STORE_VALUE_NBYTES_MAX);
+        close_fixture(&f);
+    }
+}
+
+/* With the n-th allocation failing the answers are a prefix of the full ones, cut
+ * between answers, or a write says no_memory; the store stays whole. */
+static void failing_allocations_never_send_half_an_answer(void **state)
+{
+    (void)state;
+    for (size_t n = 1;; n++) {
+        struct fixture f;
+        char text[65536];
+        heap_fail_install();
+        open_fixture(&f, &handler_kv, 1 << 20);
+        heap_fail_at(n, 0);
+        drive_feed(&f.drive, pipeline, pipeline_len / 2);
+        drive_feed(&f.drive, pipeline + pipeline_len / 2, pipeline_len - pipeline_len / 2);
+        int happened = heap_fail_happened();
+        heap_fail_at(0, 0);
+        frames_text(cdx_bytes_of(f.drive.out.data, f.drive.out.len), 0, text, sizeof text);
+        if (happened)
+            assert_true(f.drive.verdict == HANDLER_CLOSE || strstr(text, "no_memory") != NULL ||
+                        f.drive.out.len == expected_len);
+        close_fixture(&f);
+        assert_int_equal(heap_fail_blocks(), 0);
+        heap_fail_remove();
+        if (!happened)
+            break;
+    }
+}
+
+static void reply_answers_every_request_alike(void **state)
+{
+    (void)state;
+    struct fixture f;
+    char text[8192];
+    open_fixture(&f, &handler_reply, 64);
+    drive_feed(&f.drive, pipeline, pipeline_len);
+    frames_text(cdx_bytes_of(f.drive.out.data, f.drive.out.len), 0, text, sizeof text);
+    size_t frames = 0;
+    for (const char *at = text; (at = strstr(at, "ok val=a fixed value")) != NULL; at++)
+        frames++;
+    assert_int_equal(frames, CONVERSATION_COUNT);
+    drive_feed(&f.drive, (const uint8_t *)"\x7f", 1);
+    assert_int_equal(f.drive.verdict, HANDLER_CLOSE);
+    close_fixture(&f);
+}
+
+static void notices_are_frames_of_their_own(void **state)
+{
+    (void)state;
+    static const struct {
+        enum handler_notice notice;
+        const char *text;
+    } cases[] = {
+        {HANDLER_NOTICE_BUSY, "busy val=too many connections;"},
+        {HANDLER_NOTICE_IDLE, "timeout val=no request for too long;"},
+        {HANDLER_NOTICE_SLOW, "timeout val=a request took too long to arrive;"},
+        {HANDLER_NOTICE_STOPPING, "stopping val=the server stops;"},
+    };
+    struct fixture f;
+    open_fixture(&f, &handler_kv, 1 << 20);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char text[256];
+        struct handler_output out = {0};
+        handler_kv.notice(f.drive.handler, NULL, cases[i].notice, &out);
+        frames_text(cdx_bytes_of(out.data, out.len), 0, text, sizeof text);
+        assert_string_equal(text, cases[i].text);
+        handler_output_free(&out);
+    }
+    close_fixture(&f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(each_call_answers_as_the_reference_says),
+        cmocka_unit_test(a_pipeline_is_answered_alike_at_every_split),
+        cmocka_unit_test(a_pipeline_is_answered_alike_byte_by_byte),
+        cmocka_unit_test(a_full_output_defers_the_rest_and_loses_nothing),
+        cmocka_unit_test(a_malformed_request_is_refused_after_those_before_it_were_answered),
+        cmocka_unit_test(pages_are_bounded_in_rows_and_bytes_and_lose_nothing),
+        cmocka_unit_test(a_batch_of_many_sessions_reports_a_full_queue),
+        cmocka_unit_test(stats_name_every_call_and_count_them),
+        cmocka_unit_test(hello_names_versions_and_limits),
+        cmocka_unit_test(failing_allocations_never_send_half_an_answer),
+        cmocka_unit_test(reply_answers_every_request_alike),
+        cmocka_unit_test(notices_are_frames_of_their_own),
+    };
+    return cmocka_run_group_tests(tests, setup_pipeline, NULL);
+}
