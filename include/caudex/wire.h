@@ -18,6 +18,9 @@ extern "C" {
 
 /** First allocation of a spill buffer, in bytes: most cut fields are keys. */
 #define CDX_SPILL_NBYTES_MIN 256u
+/** What a parser keeps of a spill between messages, in bytes: small cut fields cost no malloc, idle
+ *  connections hold little. */
+#define CDX_SPILL_NBYTES_KEPT 1024u
 
 /* ---- types ---- */
 
@@ -49,6 +52,28 @@ struct cdx_spill {
     size_t cap;
 };
 
+/* X(name, text): why bytes are not the protocol. 0 is no reason at all. */
+#define CDX_REASON_MAP(X)                                                      \
+    X(NONE, "no error")                                                        \
+    X(UNKNOWN, "a value that is not in the description")                       \
+    X(LITERAL, "not the constant that belongs here")                           \
+    X(RANGE, "a number outside its limits")                                    \
+    X(UNUSED, "must be empty here")                                            \
+    X(SHORT, "shorter than its lower limit")                                   \
+    X(LONG, "longer than its limit")                                           \
+    X(OVERRUN, "reaches past the end of what holds it")                        \
+    X(TRAILING, "bytes behind the last field")                                 \
+    X(CONFLICT, "lengths that contradict each other")                          \
+    X(SYNTAX, "a byte that cannot stand here")                                 \
+    X(MEMORY, "no memory to keep a field that a buffer's edge cuts")
+
+#define CDX_REASON_ENUM(name, text) CDX_REASON_##name,
+enum cdx_reason { CDX_REASON_MAP(CDX_REASON_ENUM) CDX_REASON_COUNT };
+#undef CDX_REASON_ENUM
+
+/** The reason's text in English: a static string, also for values out of range. */
+const char *cdx_reason_text(enum cdx_reason reason);
+
 /** Why a parser stopped. The texts are static; `offset` counts from the stream's first byte. */
 struct cdx_parse_error {
     uint64_t offset;
@@ -73,10 +98,42 @@ void cdx_spill_free(struct cdx_spill *spill);
 CDX_MUST_CHECK enum cdx_status cdx_spill_append(struct cdx_spill *spill, const uint8_t *bytes,
                                                 size_t n);
 
+/** Like cdx_spill_append(), but inline while there is room; false when there is no memory. */
+static inline bool cdx_spill_add(struct cdx_spill *spill, struct cdx_bytes bytes)
+{
+    if (bytes.len == 0)
+        return true;
+    if (bytes.len != 1 || spill->len == spill->cap)
+        return cdx_spill_append(spill, bytes.data, bytes.len) == CDX_OK;
+    spill->data[spill->len++] = *bytes.data;
+    return true;
+}
+
 /** Forgets the bytes, keeps the memory when it is at most `keep_nbytes`, gives it back otherwise. */
 void cdx_spill_clear(struct cdx_spill *spill, size_t keep_nbytes);
 
+/** CDX_REASON_NONE when `min` <= `len` <= `min + span`; else why not. */
+enum cdx_reason cdx_check_length(uint64_t len, uint64_t min, uint64_t span);
+
+/** Writes the bytes to `p` and returns the place behind them; a NULL view leaves its room as it is. */
+static inline uint8_t *cdx_put(uint8_t *p, struct cdx_bytes bytes)
+{
+    if (bytes.data != NULL)
+        memcpy(p, bytes.data, bytes.len);
+    return p + bytes.len;
+}
+
 /* ---- byte order: any alignment ---- */
+
+static inline uint8_t cdx_load_u8(const uint8_t *p)
+{
+    return *p;
+}
+
+static inline void cdx_store_u8(uint8_t *p, uint8_t v)
+{
+    *p = v;
+}
 
 static inline uint16_t cdx_load_be16(const uint8_t *p)
 {
@@ -84,26 +141,6 @@ static inline uint16_t cdx_load_be16(const uint8_t *p)
     memcpy(&v, p, sizeof v);
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
     v = __builtin_bswap16(v);
-#endif
-    return v;
-}
-
-static inline uint32_t cdx_load_be32(const uint8_t *p)
-{
-    uint32_t v;
-    memcpy(&v, p, sizeof v);
-#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-    v = __builtin_bswap32(v);
-#endif
-    return v;
-}
-
-static inline uint64_t cdx_load_be64(const uint8_t *p)
-{
-    uint64_t v;
-    memcpy(&v, p, sizeof v);
-#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-    v = __builtin_bswap64(v);
 #endif
     return v;
 }
@@ -116,6 +153,34 @@ static inline void cdx_store_be16(uint8_t *p, uint16_t v)
     memcpy(p, &v, sizeof v);
 }
 
+static inline uint16_t cdx_load_le16(const uint8_t *p)
+{
+    uint16_t v;
+    memcpy(&v, p, sizeof v);
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    v = __builtin_bswap16(v);
+#endif
+    return v;
+}
+
+static inline void cdx_store_le16(uint8_t *p, uint16_t v)
+{
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    v = __builtin_bswap16(v);
+#endif
+    memcpy(p, &v, sizeof v);
+}
+
+static inline uint32_t cdx_load_be32(const uint8_t *p)
+{
+    uint32_t v;
+    memcpy(&v, p, sizeof v);
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    v = __builtin_bswap32(v);
+#endif
+    return v;
+}
+
 static inline void cdx_store_be32(uint8_t *p, uint32_t v)
 {
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
@@ -124,9 +189,55 @@ static inline void cdx_store_be32(uint8_t *p, uint32_t v)
     memcpy(p, &v, sizeof v);
 }
 
+static inline uint32_t cdx_load_le32(const uint8_t *p)
+{
+    uint32_t v;
+    memcpy(&v, p, sizeof v);
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    v = __builtin_bswap32(v);
+#endif
+    return v;
+}
+
+static inline void cdx_store_le32(uint8_t *p, uint32_t v)
+{
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    v = __builtin_bswap32(v);
+#endif
+    memcpy(p, &v, sizeof v);
+}
+
+static inline uint64_t cdx_load_be64(const uint8_t *p)
+{
+    uint64_t v;
+    memcpy(&v, p, sizeof v);
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    v = __builtin_bswap64(v);
+#endif
+    return v;
+}
+
 static inline void cdx_store_be64(uint8_t *p, uint64_t v)
 {
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    v = __builtin_bswap64(v);
+#endif
+    memcpy(p, &v, sizeof v);
+}
+
+static inline uint64_t cdx_load_le64(const uint8_t *p)
+{
+    uint64_t v;
+    memcpy(&v, p, sizeof v);
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    v = __builtin_bswap64(v);
+#endif
+    return v;
+}
+
+static inline void cdx_store_le64(uint8_t *p, uint64_t v)
+{
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
     v = __builtin_bswap64(v);
 #endif
     memcpy(p, &v, sizeof v);
