@@ -100,7 +100,7 @@ static void help_flag(FILE *out, char letter, const char *name, const char *valu
 
 void manual_print_help(FILE *out)
 {
-    fputs("caudexd: a key-value store that answers with the longest stored prefix of a path.\n\n"
+    fputs("caudexd: a key-value store that answers with the longest stored prefix of a path\n\n"
           "usage: caudexd [--config=FILE] [--OPTION=VALUE ...]\n\n",
           out);
     for (const struct config_flag *flag = config_flags; flag->name != NULL; flag++)
@@ -146,9 +146,10 @@ static void print_config_option(FILE *out, enum option_id id)
 
 void manual_print_config(FILE *out)
 {
-    fputs("# Configuration of caudexd. Lines are `key = value`; `#` at the start of a line or\n"
-          "# behind a space begins a comment. Every option is shown with its default.\n"
-          "# Sizes: B, KiB, MiB, GiB. Times: ms, s, min, h. Check with caudexd --check-config.\n",
+    fputs("# Configuration of caudexd. Lines are `key = value`; `#` at the start of a line\n"
+          "# or behind a space begins a comment. Every option is shown with its default.\n"
+          "# Sizes: B, KiB, MiB, GiB. Times: ms, s, min, h.\n"
+          "# caudexd --check-config --config=FILE finds all mistakes.\n",
           out);
     for (enum option_id id = 0; id < OPTION_ID_COUNT; id++)
         print_config_option(out, id);

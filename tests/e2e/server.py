@@ -122,6 +122,7 @@ class Server:
 
     def start(self) -> "Server":
         """Starts it and waits until it accepts connections. StartError when it does not."""
+        self.ready_file.unlink(missing_ok=True)  # a killed server leaves it
         with open(self.log_file, "ab") as log:
             self.process = subprocess.Popen(
                 self.command, env=self.env, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
