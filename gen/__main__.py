@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""caudexc: the only command of the generator. parse → resolve → check → plan → render → write."""
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from check import check
+from diagnostics import Report
+from examples import with_examples
+from load import load, read
+from plan import Plan, make_plan
+from render import render
+from resolve import resolve
+from write import write_outputs, write_stamp
+
+EXIT_DESCRIPTION = 1
+EXIT_USAGE = 2
+
+
+def main(arguments: list[str]) -> int:
+    """0: done; 1: errors in the description, nothing was written; 2: usage."""
+    options = _options(arguments)
+    name = options.name or options.description
+    plan = compile_description(Path(options.description), name)
+    if plan is None:
+        return EXIT_DESCRIPTION
+    for frame in plan.frames:
+        held = " + ".join(f"{b.name} {b.max}" for b in frame.bytes_fields)
+        print(f"{plan.prefix}: {frame.name} parser: {frame.parser_size} bytes of state; "
+              f"at most {frame.spill_max} bytes of one message are held ({held})")
+    if options.out is None:
+        return 0
+    try:
+        write_outputs(Path(options.out), render(plan))
+        if options.stamp:
+            inputs = [Path(options.description), *sorted(Path(__file__).parent.glob("**/*.*"))]
+            write_stamp(Path(options.stamp), Path(options.depfile) if options.depfile else None,
+                        [p for p in inputs if p.is_file() and "__pycache__" not in p.parts])
+    except OSError as error:
+        print(f"caudexc: {error.filename}: {error.strerror}", file=sys.stderr)
+        return EXIT_DESCRIPTION
+    return 0
+
+
+def compile_description(path: Path, name: str) -> Plan | None:
+    """The plan of the description at `path`, or None after its errors were shown."""
+    lines: list[str] = []
+    source = read(path, name, lines)
+    if source is None:
+        print("\n".join(lines), file=sys.stderr)
+        return None
+    report = Report(source)
+    items = load(source, report)
+    protocol = resolve(source, items, report)
+    if protocol is not None:
+        protocol = with_examples(protocol, items, report)
+        check(protocol, report)
+    if report.found or protocol is None:
+        count = len(report.found)
+        print(report.text(), end="", file=sys.stderr)
+        print(f"\n{name}: {count} error{'s' if count != 1 else ''}; nothing was written", file=sys.stderr)
+        return None
+    return make_plan(protocol)
+
+
+def _options(arguments: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="caudexc", description="Compiles the description of a binary protocol. "
+        "Without --out it is only checked.",
+        epilog="Exit status: 0 done; 1 the description has errors or an output cannot be written; 2 usage.")
+    parser.add_argument("description", help="the .cdx file")
+    parser.add_argument("--out", help="folder for the outputs")
+    parser.add_argument("--name", help="the description's name in messages and outputs (default: its path)")
+    parser.add_argument("--stamp", help="file to touch when all outputs are up to date")
+    parser.add_argument("--depfile", help="file that names what the stamp depends on, in make's format")
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

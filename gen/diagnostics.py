@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The errors a description can have: their stable codes, and how they are shown."""
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass, field
+from typing import Iterable
+
+from source import SourceFile, Span
+
+# Codes are never re-used. 01xx text, 02xx names, 03xx meaning, 04xx examples, 05xx cost.
+CODES: dict[str, str] = {
+    "CDX0101": "the file cannot be read as a description",
+    "CDX0102": "a character that no word begins with",
+    "CDX0103": "a word that does not fit here",
+    "CDX0104": "the file ends inside an item",
+    "CDX0105": "a text without its closing quote, or with an unknown escape",
+    "CDX0106": "documentation that belongs to nothing",
+    "CDX0201": "a name that stands for nothing",
+    "CDX0202": "a name that is given twice",
+    "CDX0203": "a name that cannot be a name in C",
+    "CDX0204": "two names that become one in C",
+    "CDX0205": "a name that stands for another kind of thing",
+    "CDX0301": "no protocol, or more than one",
+    "CDX0302": "a property of the protocol that is unknown, missing or out of range",
+    "CDX0303": "no documentation",
+    "CDX0304": "a limit that its length field cannot say",
+    "CDX0305": "a number that its integer cannot hold",
+    "CDX0306": "a number that is used twice",
+    "CDX0307": "bytes without an end",
+    "CDX0308": "a frame that lacks a field it needs, or has it twice",
+    "CDX0309": "a correlation that does not fit",
+    "CDX0310": "a field that a call cannot use so",
+    "CDX0311": "a body or limit that is larger than its field",
+    "CDX0312": "an answer of several frames that is not marked",
+    "CDX0313": "a status that cannot stand here",
+    "CDX0314": "something that nothing uses",
+    "CDX0315": "an empty list of things",
+    "CDX0316": "a call without request or response",
+    "CDX0401": "an example that is not of its call",
+    "CDX0402": "an example's field that is missing, unknown or given twice",
+    "CDX0403": "an example's value that does not fit its field",
+    "CDX0404": "an example whose answer does not end, or goes on after its end",
+    "CDX0405": "an example whose frames do not belong together",
+    "CDX0501": "a frame that is too large to be held",
+    "CDX0502": "more states than a parser may have",
+}
+
+
+@dataclass(frozen=True)
+class Note:
+    """A second place that explains an error."""
+
+    span: Span
+    text: str
+
+
+@dataclass(frozen=True)
+class Diagnostic:
+    """One error: where, which, what, and what to do."""
+
+    code: str
+    span: Span
+    text: str
+    help: str
+    note: Note | None = None
+
+
+@dataclass
+class Report:
+    """The errors of one description, in the order in which they were found."""
+
+    source: SourceFile
+    found: list[Diagnostic] = field(default_factory=list)
+
+    def error(
+        self, code: str, span: Span, text: str, help: str, note: Note | None = None
+    ) -> None:
+        """Adds an error; the same one at the same place counts once."""
+        assert code in CODES, code
+        diagnostic = Diagnostic(code, span, text, help, note)
+        if diagnostic not in self.found:
+            self.found.append(diagnostic)
+
+    def text(self) -> str:
+        """All errors in the order of their places, as a person reads them."""
+        ordered = sorted(self.found, key=lambda d: (d.span.line, d.span.column, d.code))
+        blocks = [self._block(d) for d in ordered[:SHOWN_MAX]]
+        if len(ordered) > SHOWN_MAX:
+            blocks.append(f"{self.source.name}: and {len(ordered) - SHOWN_MAX} more errors\n")
+        return "\n".join(blocks)
+
+    def _block(self, d: Diagnostic) -> str:
+        lines = [f"{self._place(d.span)}: error[{d.code}]: {d.text}", *self._snippet(d.span)]
+        if d.note is not None:
+            lines.append(f"{self._place(d.note.span)}: note: {d.note.text}")
+            lines.extend(self._snippet(d.note.span))
+        lines.append(f"  help: {d.help}")
+        return "\n".join(lines) + "\n"
+
+    def _place(self, span: Span) -> str:
+        return f"{self.source.name}:{span.line}:{span.column}"
+
+    def _snippet(self, span: Span) -> list[str]:
+        line = self.source.line(span.line)
+        start = max(0, span.column - 1 - SNIPPET_COLUMNS // 2)
+        shown = "".join(c if c.isprintable() else " " for c in line[start : start + SNIPPET_COLUMNS])
+        number = f"{span.line:5d} | "
+        caret = " " * (span.column - 1 - start) + "^" * max(1, min(span.length, SNIPPET_COLUMNS))
+        return [f"{number}{shown}".rstrip(), f"      | {caret}"]
+
+
+# A file of garbage has more errors than anybody reads.
+SHOWN_MAX = 50
+# Longer lines are shown around the place that is meant.
+SNIPPET_COLUMNS = 100
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Help for an unknown word: the nearest known one, or all of them."""
+    names = sorted(set(known))
+    near = difflib.get_close_matches(word, names, n=1)
+    if near:
+        return f"did you mean '{near[0]}'?"
+    if not names:
+        return "nothing of that kind is described"
+    return "known: " + ", ".join(names[:12]) + (", …" if len(names) > 12 else "")

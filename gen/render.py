@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Plan to texts: one template per output, no decisions."""
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import jinja2
+
+from layout import finish
+from plan import Plan
+
+TEMPLATES = Path(__file__).parent / "templates"
+
+
+@dataclass(frozen=True)
+class Output:
+    """One template and the path it becomes; {p} is the prefix, {frame} each frame's name."""
+
+    template: str
+    path: str
+    kind: str = "c"
+
+
+OUTPUTS = (
+    Output("header.h.j2", "include/caudex/{p}.h"),
+    Output("internal.h.j2", "{p}_internal.h"),
+    Output("dispatch.h.j2", "include/caudex/{p}_dispatch.h"),
+    Output("grammar.rl.j2", "{p}_{frame}_grammar.rl"),
+    Output("parser.rl.j2", "{p}_{frame}.rl"),
+    Output("encode.c.j2", "{p}_encode.c"),
+    Output("client.h.j2", "include/caudex/{p}_client.h"),
+    Output("client.c.j2", "{p}_client.c"),
+    Output("fuzz_parse.c.j2", "fuzz_{p}_parse.c", "fuzz"),
+    Output("fuzz_roundtrip.c.j2", "fuzz_{p}_roundtrip.c", "fuzz"),
+    Output("dictionary.dict.j2", "{p}.dict", "fuzz"),
+    Output("reference.md.j2", "{p}.md", "doc"),
+    Output("vectors.md.j2", "vectors/{p}_{frame}.md", "doc"),
+)
+
+
+def render(plan: Plan) -> dict[str, str]:
+    """All outputs: path relative to the output folder → text."""
+    environment = _environment()
+    texts: dict[str, str] = {}
+    for output in OUTPUTS:
+        if not (TEMPLATES / output.template).exists():
+            continue
+        template = environment.get_template(output.template)
+        if "{frame}" in output.path:
+            for frame in plan.frames:
+                path = output.path.format(p=plan.prefix, frame=frame.name)
+                texts[path] = _text(template.render(plan=plan, frame=frame), path)
+        else:
+            path = output.path.format(p=plan.prefix)
+            texts[path] = _text(template.render(plan=plan), path)
+    return texts
+
+
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(str(TEMPLATES)), undefined=jinja2.StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True,
+    )
+    environment.filters["prefix"] = lambda text, before: f"{before}{text}"
+    environment.filters["suffix"] = lambda text, after: f"{text}{after}"
+    return environment
+
+
+def _text(text: str, path: str) -> str:
+    """C gets its line breaks and line numbers; the rest is as the template says."""
+    return finish(text, path.rsplit("/", 1)[-1]) if path.endswith((".c", ".h", ".rl")) else text

@@ -1,0 +1,258 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Nodes to model: every name becomes the thing it stands for."""
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+import model as m
+import syntax as s
+from diagnostics import Note, Report, did_you_mean
+from source import SourceFile, Span
+
+WIDTHS = {"u8": 1, "u16": 2, "u32": 4, "u64": 8}
+PORT_MAX = 65535
+
+Node = TypeVar("Node")
+
+
+def resolve(source: SourceFile, items: list[s.Item], report: Report) -> m.Protocol | None:
+    """The model, or None when something it cannot do without is missing."""
+    return _Resolver(source, items, report).protocol()
+
+
+def _only(items: list[s.Item], kind: type[Node]) -> list[Node]:
+    return [item for item in items if isinstance(item, kind)]
+
+
+class _Resolver:
+    def __init__(self, source: SourceFile, items: list[s.Item], report: Report) -> None:
+        self.source = source
+        self.items = items
+        self.report = report
+        self.used: set[str] = set()
+        self.bytes: dict[str, m.Bytes] = {}
+        self.enums: dict[str, m.Enum] = {}
+        self.structs: dict[str, m.Struct] = {}
+        self.frames: dict[str, m.Frame] = {}
+        self.first: dict[str, Span] = {}
+
+    def protocol(self) -> m.Protocol | None:
+        heads = _only(self.items, s.ProtocolNode)
+        if len(heads) != 1:
+            span = heads[1].name.span if heads else Span(1, 1, 1)
+            self.report.error("CDX0301", span,
+                              "a second protocol" if heads else "the description has no protocol",
+                              "one description has one: protocol name 1.0 { endian big; port 7117; }")
+            if not heads:
+                return None
+        self.types()
+        self.bodies()
+        frames = [self.frame(f) for f in _only(self.items, s.FrameNode)]
+        calls, any_call = self.calls()
+        head = self.head(heads[0])
+        return m.Protocol(
+            **head, types=tuple(self.bytes.values()), enums=tuple(self.enums.values()),
+            structs=tuple(self.structs.values()), frames=tuple(f for f in frames if f),
+            calls=calls, any_call=any_call, used=frozenset(self.used),
+        )
+
+    # ---- the protocol block ----
+
+    def head(self, node: s.ProtocolNode) -> dict[str, Any]:
+        values: dict[str, s.Word | s.Number] = {}
+        for key, value in node.properties:
+            if key.text not in ("endian", "port", "prefix"):
+                self.report.error("CDX0302", key.span, f"the protocol has no property '{key.text}'",
+                                  did_you_mean(key.text, ("endian", "port", "prefix")))
+            elif key.text in values:
+                self.report.error("CDX0302", key.span, f"'{key.text}' is given twice", "remove one")
+            values[key.text] = value
+        endian, port, prefix = (values.get(k) for k in ("endian", "port", "prefix"))
+        if not isinstance(endian, s.Word) or endian.text not in ("big", "little"):
+            self.report.error("CDX0302", endian.span if endian else node.name.span,
+                              "the byte order is missing or unknown", "write: endian big; or endian little;")
+        if not isinstance(port, s.Number) or not 1 <= port.value <= PORT_MAX:
+            self.report.error("CDX0302", port.span if port else node.name.span,
+                              "the default port is missing or out of range",
+                              f"write: port N; with N from 1 to {PORT_MAX}")
+        if prefix is not None and not isinstance(prefix, s.Word):
+            self.report.error("CDX0302", prefix.span, "the prefix of C names is a word", "write: prefix kv;")
+        return {
+            "source": self.source, "name": node.name.text, "doc": node.doc.lines,
+            "span": node.name.span, "major": node.major, "minor": node.minor,
+            "big_endian": not (isinstance(endian, s.Word) and endian.text == "little"),
+            "port": port.value if isinstance(port, s.Number) else 1,
+            "prefix": prefix.text if isinstance(prefix, s.Word) else node.name.text,
+        }
+
+    # ---- types and bodies ----
+
+    def declare(self, name: s.Word) -> bool:
+        """False, with an error, when the name is taken already."""
+        if name.text in WIDTHS or name.text in ("call", "bytes", "rest"):
+            self.report.error("CDX0202", name.span, f"'{name.text}' is a word of the language",
+                              "choose another name")
+            return False
+        if name.text in self.first:
+            self.report.error("CDX0202", name.span, f"'{name.text}' is described twice", "rename or remove one",
+                              Note(self.first[name.text], "the first one"))
+            return False
+        self.first[name.text] = name.span
+        return True
+
+    def types(self) -> None:
+        for node in _only(self.items, s.TypeNode):
+            width = 0 if node.length.text == "rest" else WIDTHS.get(node.length.text)
+            if width is None or width == 8:
+                self.report.error("CDX0201", node.length.span,
+                                  f"'{node.length.text}' is no length field", "write u8, u16, u32 or rest")
+                width = 4
+            if self.declare(node.name):
+                self.bytes[node.name.text] = m.Bytes(node.name.text, node.doc.lines, node.name.span,
+                                                     width, node.max.value, node.max.span)
+        for enum in _only(self.items, s.EnumNode):
+            width = WIDTHS.get(enum.base.text)
+            if width is None:
+                self.report.error("CDX0201", enum.base.span, f"'{enum.base.text}' is no integer",
+                                  "write u8, u16, u32 or u64")
+            values = self.unique([v.name for v in enum.values], "value")
+            if self.declare(enum.name):
+                self.enums[enum.name.text] = m.Enum(
+                    enum.name.text, enum.doc.lines, enum.name.span, width or 8,
+                    tuple(m.EnumValue(v.name.text, v.doc.lines, v.name.span, v.value.value,
+                                      v.value.span, v.more)
+                          for v, is_first in zip(enum.values, values) if is_first))
+
+    def unique(self, names: list[s.Word], what: str) -> list[bool]:
+        """For each name whether it is the first of its kind here; an error where not."""
+        seen: dict[str, Span] = {}
+        result = []
+        for name in names:
+            if name.text in seen:
+                self.report.error("CDX0202", name.span, f"the {what} '{name.text}' is given twice",
+                                  "rename or remove one", Note(seen[name.text], "the first one"))
+            result.append(name.text not in seen)
+            seen.setdefault(name.text, name.span)
+        return result
+
+    def field(self, node: s.FieldNode) -> m.Field | None:
+        name = node.type.text
+        found: m.FieldType | None = None
+        if name in WIDTHS:
+            found = m.Scalar(WIDTHS[name])
+        elif name == "call":
+            found = m.Selector()
+        else:
+            found = self.bytes.get(name) or self.enums.get(name)
+            self.used.add(name)
+        if found is None and name in self.first:
+            self.report.error("CDX0205", node.type.span, f"'{name}' cannot be a field's type",
+                              "a field is an integer, an enum or bytes", Note(self.first[name], "described here"))
+        elif found is None:
+            self.report.error("CDX0201", node.type.span, f"there is no type '{name}'",
+                              did_you_mean(name, [*WIDTHS, *self.bytes, *self.enums]))
+        if found is None:
+            return None
+        return m.Field(node.name.text, node.doc.lines, node.name.span, found, node.type.span, node.correlate)
+
+    def fields(self, nodes: tuple[s.FieldNode, ...]) -> tuple[m.Field, ...]:
+        firsts = self.unique([n.name for n in nodes], "field")
+        resolved = [self.field(n) for n, is_first in zip(nodes, firsts) if is_first]
+        return tuple(f for f in resolved if f is not None)
+
+    def bodies(self) -> None:
+        for node in _only(self.items, s.StructNode):
+            fields = self.fields(node.fields)
+            if self.declare(node.name):
+                self.structs[node.name.text] = m.Struct(node.name.text, node.doc.lines, node.name.span, fields)
+
+    def frame(self, node: s.FrameNode) -> m.Frame | None:
+        frame = m.Frame(node.name.text, node.doc.lines, node.name.span, self.fields(node.fields))
+        if node.name.text not in ("request", "response"):
+            self.report.error("CDX0201", node.name.span, f"there is no frame '{node.name.text}'",
+                              "a protocol has frame request and frame response")
+            return None
+        if not self.declare(node.name):
+            return None
+        self.frames[frame.name] = frame
+        return frame
+
+    # ---- calls ----
+
+    def calls(self) -> tuple[tuple[m.Call, ...], m.Call | None]:
+        nodes = _only(self.items, s.CallNode)
+        named = [n for n in nodes if n.name is not None]
+        firsts = self.unique([n.name for n in named if n.name], "call")
+        any_calls = [n for n in nodes if n.name is None]
+        for extra in any_calls[1:]:
+            self.report.error("CDX0202", extra.span, "'any call' is described twice", "join the two",
+                              Note(any_calls[0].span, "the first one"))
+        calls = tuple(self.call(n) for n, is_first in zip(named, firsts) if is_first)
+        return calls, self.call(any_calls[0]) if any_calls else None
+
+    def call(self, node: s.CallNode) -> m.Call:
+        name = node.name.text if node.name else "any"
+        for what, clauses in (("request", node.requests), ("row", node.rows), ("response", node.responses)):
+            if len(clauses) > 1:
+                self.report.error("CDX0202", node.span, f"'{name}' has two {what} clauses", "keep one")
+        request = self.frames.get("request")
+        response = self.frames.get("response")
+        asks = self.shape(node.requests[0], request, None) if node.requests and request else None
+        more = self.more_status(response)
+        row = self.shape(node.rows[0], response, more) if node.rows and response else None
+        answers = []
+        for outcome in node.responses[0] if node.responses else ():
+            status = self.status(outcome, response)
+            if status is not None and response is not None:
+                answers.append(self.shape(outcome, response, status))
+        number = node.number.value if node.number else None
+        return m.Call(name, node.doc.lines, node.span, number, asks, row, tuple(answers))
+
+    def statuses(self, response: m.Frame | None) -> tuple[m.EnumValue, ...]:
+        enums = [f.type for f in response.fields if isinstance(f.type, m.Enum)] if response else []
+        return enums[0].values if enums else ()
+
+    def more_status(self, response: m.Frame | None) -> m.EnumValue | None:
+        return next((v for v in self.statuses(response) if v.more), None)
+
+    def status(self, outcome: s.OutcomeNode, response: m.Frame | None) -> m.EnumValue | None:
+        values = self.statuses(response)
+        if not values:
+            return None
+        if outcome.name is None:
+            return values[0]
+        for value in values:
+            if value.name == outcome.name.text:
+                return value
+        self.report.error("CDX0201", outcome.name.span, f"there is no status '{outcome.name.text}'",
+                          did_you_mean(outcome.name.text, [v.name for v in values]))
+        return None
+
+    def shape(self, node: s.OutcomeNode, frame: m.Frame, status: m.EnumValue | None) -> m.Shape:
+        firsts = self.unique([u.name for u in node.uses], "field")
+        uses = [self.use(u, frame) for u, is_first in zip(node.uses, firsts) if is_first]
+        return m.Shape(frame, status, tuple(u for u in uses if u is not None), node.span)
+
+    def use(self, node: s.UseNode, frame: m.Frame) -> m.Use | None:
+        field = frame.named(node.name.text)
+        if field is None:
+            known = [f.name for f in frame.fields if f.is_bytes]
+            self.report.error("CDX0201", node.name.span, f"frame {frame.name} has no field '{node.name.text}'",
+                              did_you_mean(node.name.text, known))
+            return None
+        if not isinstance(field.type, m.Bytes):
+            self.report.error("CDX0310", node.name.span, f"'{field.name}' is in every {frame.name}",
+                              "name only bytes fields: the others always count",
+                              Note(field.span, "described here"))
+            return None
+        if node.type is None:
+            return m.Use(field, field.type, node.name.span)
+        self.used.add(node.type.text)
+        body = self.bytes.get(node.type.text) or self.structs.get(node.type.text)
+        if body is None:
+            known = [*self.structs, *self.bytes]
+            code = "CDX0205" if node.type.text in self.first else "CDX0201"
+            self.report.error(code, node.type.span, f"there is no struct or bytes type '{node.type.text}'",
+                              did_you_mean(node.type.text, known))
+            return None
+        return m.Use(field, body, node.type.span)
