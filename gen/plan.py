@@ -26,7 +26,7 @@ import model as m
 import names
 
 # The parser's own numbers stand before the message's: see CFrame.state.
-STATE_NBYTES = 8 + 8 + 8 + 4 + 4 + 4 + 1 + 1
+STATE_NBYTES = 8 + 8 + 8 + 4 + 4 + 1 + 1
 
 
 @dataclass(frozen=True)
@@ -378,14 +378,16 @@ class _Planner:
         counted = [x for x in members if x.kind == "bytes"]
         if segments[-1].bytes is not None:
             segments[-1].bytes.is_final = True
+        gathered = max(4, *(x.width for x in members))
         own = [("uint64_t", "offset", "stream bytes taken"), ("uint64_t", "begin", "where the message began"),
-               ("uint64_t", "error_at", "offset of the error"), ("int", "cs", "Ragel's state"),
-               ("uint32_t", "acc", "a number that is being read"),
+               ("uint64_t", "error_at", "offset of the error"),
+               (names.unsigned(gathered), "acc", "a number that is being read"),
+               ("int", "cs", "Ragel's state"),
                ("uint32_t", "left", "what is missing of a counted field")]
         taken = [(x.ctype, x.name if x.kind == "int" else f"{x.name}_len", "") for x in members]
         taken.sort(key=lambda t: -int(t[0][4:-2]))
         state = own + taken + [("uint8_t", "field", "of the error"), ("uint8_t", "reason", "of the error; 0: none")]
-        size = STATE_NBYTES + sum(x.width for x in members)
+        size = STATE_NBYTES + gathered + sum(x.width for x in members)
         by_name = {x.name: x for x in members}
         return CFrame(
             f.name, names.upper(f.name), f.span.line, f.doc, members, segments, counted,

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What split.c sees of kv's parsers. */
+#include "kv_split.h"
+
+#include <caudex/kv.h>
+
+static void print_body(struct split_log *log, const struct kv_request *m)
+{
+    switch (m->type) {
+    case KV_CALL_HELLO:
+        split_print(log, " major=%u minor=%u", m->body.hello.major, m->body.hello.minor);
+        split_print_bytes(log, "agent", m->body.hello.agent);
+        break;
+    case KV_CALL_LIST:
+        split_print(log, " limit=%u content=%u", m->body.list.limit, m->body.list.content);
+        split_print_bytes(log, "after", m->body.list.after);
+        break;
+    case KV_CALL_CHILDREN:
+        split_print(log, " limit=%u", m->body.children.limit);
+        split_print_bytes(log, "after", m->body.children.after);
+        break;
+    case KV_CALL_PUT_IF:
+        split_print(log, " revision=%llu", (unsigned long long)m->body.put_if.revision);
+        split_print_bytes(log, "value", m->body.put_if.value);
+        break;
+    default:
+        break;
+    }
+}
+
+static enum cdx_status request_feed(void *parser, struct cdx_spill *spill, const uint8_t **next,
+                                    const uint8_t *end, struct split_log *log)
+{
+    struct kv_request m;
+    const enum cdx_status status = kv_request_feed(parser, spill, next, end, &m);
+    if (status == CDX_OK) {
+        split_print(log, "request type=%u rid=%u", m.type, m.rid);
+        split_print_bytes(log, "key", m.key);
+        split_print_bytes(log, "val", m.val);
+        print_body(log, &m);
+        split_print(log, "\n");
+    }
+    return status;
+}
+
+static enum cdx_status response_feed(void *parser, struct cdx_spill *spill, const uint8_t **next,
+                                     const uint8_t *end, struct split_log *log)
+{
+    struct kv_response m;
+    const enum cdx_status status = kv_response_feed(parser, spill, next, end, &m);
+    if (status == CDX_OK) {
+        split_print(log, "response status=%u rid=%u", m.status, m.rid);
+        split_print_bytes(log, "key", m.key);
+        split_print_bytes(log, "val", m.val);
+        split_print(log, "\n");
+    }
+    return status;
+}
+
+/* The generated functions take their own parser's type. */
+#define FACE(name)                                                                              \
+    static void name##_init(void *parser)                                                       \
+    {                                                                                           \
+        kv_##name##_parser_init(parser);                                                        \
+    }                                                                                           \
+    static void name##_error(const void *parser, struct cdx_parse_error *error)                 \
+    {                                                                                           \
+        kv_##name##_error(parser, error);                                                       \
+    }                                                                                           \
+    static size_t name##_need(const void *parser, const char **field)                           \
+    {                                                                                           \
+        return kv_##name##_need(parser, field);                                                 \
+    }                                                                                           \
+    static bool name##_is_between(const void *parser)                                           \
+    {                                                                                           \
+        return kv_##name##_is_between(parser);                                                  \
+    }                                                                                           \
+    static uint64_t name##_offset(const void *parser)                                           \
+    {                                                                                           \
+        return kv_##name##_offset(parser);                                                      \
+    }                                                                                           \
+    static const char *name##_check(const void *parser, const struct cdx_spill *spill)          \
+    {                                                                                           \
+        return kv_##name##_parser_check(parser, spill);                                         \
+    }                                                                                           \
+    const struct split_parser kv_split_##name = {                                               \
+        .nbytes = sizeof(struct kv_##name##_parser),                                            \
+        .init = name##_init,                                                                    \
+        .feed = name##_feed,                                                                    \
+        .error = name##_error,                                                                  \
+        .need = name##_need,                                                                    \
+        .is_between = name##_is_between,                                                        \
+        .offset = name##_offset,                                                                \
+        .check = name##_check,                                                                  \
+    }
+
+FACE(request);
+FACE(response);
