@@ -153,8 +153,9 @@ static void the_file_is_named_by_flag_or_environment(void **state)
     assert_int_equal(config.options.workers, 7);
     assert_string_equal(config.file, file);
     assert_false(load(args, env));
-    assert_string_equal(reported, "/nonexistent/flag: cannot read the configuration file: No such "
-                                  "file or directory\n");
+    assert_string_equal(reported,
+                        "/nonexistent/flag: cannot read the configuration file: No such "
+                        "file or directory\n");
 }
 
 static void a_relative_file_is_made_absolute(void **state)
@@ -216,16 +217,22 @@ static const struct {
     const char *text;
     const char *errors;
 } mistakes[] = {
-    {"workers = many", "FILE:1: key 'workers': got 'many', expected a whole number from 1 to 64 or "
-                       "auto\n"},
-    {"\n\nworkers =\n", "FILE:3: key 'workers': got '', expected a whole number from 1 to 64 or auto\n"},
-    {"idle-timeout = 5", "FILE:1: key 'idle-timeout': got '5', expected a duration from 100ms to "
-                         "8760h, such as 1h\n"},
-    {"log-level = loud", "FILE:1: key 'log-level': got 'loud', expected debug, info, warn or error\n"},
+    {"workers = many",
+     "FILE:1: key 'workers': got 'many', expected a whole number from 1 to 64 or "
+     "auto\n"},
+    {"\n\nworkers =\n",
+     "FILE:3: key 'workers': got '', expected a whole number from 1 to 64 or auto\n"},
+    {"idle-timeout = 5",
+     "FILE:1: key 'idle-timeout': got '5', expected a duration from 100ms to "
+     "8760h, such as 1h\n"},
+    {"log-level = loud",
+     "FILE:1: key 'log-level': got 'loud', expected debug, info, warn or error\n"},
     {"daemonize = maybe", "FILE:1: key 'daemonize': got 'maybe', expected yes or no\n"},
-    {"pid-file = x.pid", "FILE:1: key 'pid-file': got 'x.pid', expected an absolute path or none\n"},
-    {"listen = localhost:1", "FILE:1: key 'listen': got 'localhost:1', expected a literal IPv4 "
-                             "address, an IPv6 address in brackets or * before the port\n"},
+    {"pid-file = x.pid",
+     "FILE:1: key 'pid-file': got 'x.pid', expected an absolute path or none\n"},
+    {"listen = localhost:1",
+     "FILE:1: key 'listen': got 'localhost:1', expected a literal IPv4 "
+     "address, an IPv6 address in brackets or * before the port\n"},
     {"listen = 127.0.0.1:1\nlisten = 127.0.0.1:1",
      "FILE:2: key 'listen': got '127.0.0.1:1', expected each address once\n"},
     {"worker = 3", "FILE:1: key 'worker': unknown; did you mean 'workers'?\n"},
@@ -237,8 +244,9 @@ static const struct {
     {"[server]", "FILE:1: got '[server]', expected 'key = value'\n"},
     {"workers = 3\nbacklog = 5\nworkers = 3",
      "FILE:3: key 'workers': given again, expected once (first in line 1)\n"},
-    {"workers = \x1b[31m\x7f", "FILE:1: key 'workers': got '\\x1b[31m\\x7f', expected a whole number "
-                               "from 1 to 64 or auto\n"},
+    {"workers = \x1b[31m\x7f",
+     "FILE:1: key 'workers': got '\\x1b[31m\\x7f', expected a whole number "
+     "from 1 to 64 or auto\n"},
     {"worker = 1\nbacklog = 0\nnonsense\nkeepalive = 1s\nlog-format = xml\n",
      "FILE:1: key 'worker': unknown; did you mean 'workers'?\n"
      "FILE:2: key 'backlog': got '0', expected a whole number from 1 to 65535\n"
@@ -345,8 +353,12 @@ static void mistakes_in_the_environment_name_the_variable(void **state)
 
 static void variables_of_others_are_ignored(void **state)
 {
-    const char *const env[] = {"CAUDEXD_PORT=tcp://10.0.0.1:7117", "CAUDEXD_SERVICE_HOST=10.0.0.1",
-                               "CAUDEXD=x", "XCAUDEXD_WORKERS=x", "CAUDEXD_WORKERSX=x", NULL};
+    const char *const env[] = {"CAUDEXD_PORT=tcp://10.0.0.1:7117",
+                               "CAUDEXD_SERVICE_HOST=10.0.0.1",
+                               "CAUDEXD=x",
+                               "XCAUDEXD_WORKERS=x",
+                               "CAUDEXD_WORKERSX=x",
+                               NULL};
 
     (void)state;
     assert_true(load(NULL, env));
@@ -371,15 +383,17 @@ static const struct {
     const char *args[ARGS_MAX];
     const char *errors;
 } lines[] = {
-    {{"--workers=x"}, "command line: --workers: got 'x', expected a whole number from 1 to 64 or auto\n"},
+    {{"--workers=x"},
+     "command line: --workers: got 'x', expected a whole number from 1 to 64 or auto\n"},
     {{"--workers"}, "command line: --workers: expected a value behind it\n"},
     {{"-w"}, "command line: --workers: expected a value behind it\n"},
     {{"--config"}, "command line: --config: expected a value behind it\n"},
     {{"--config="}, "command line: --config: expected a path of 1 to 4095 bytes\n"},
     {{"--worker=3"}, "command line: --worker: unknown; did you mean --workers?\n"},
     {{"--worker", "3"}, "command line: --worker: unknown; did you mean --workers?\n"},
-    {{"--worker", "--nope"}, "command line: --worker: unknown; did you mean --workers?\n"
-                             "command line: --nope: unknown; --help lists all\n"},
+    {{"--worker", "--nope"},
+     "command line: --worker: unknown; did you mean --workers?\n"
+     "command line: --nope: unknown; --help lists all\n"},
     {{"-x"}, "command line: -x: unknown; --help lists all\n"},
     {{"-"}, "command line: -: unknown; --help lists all\n"},
     {{"--"}, "command line: --: unknown; --help lists all\n"},
@@ -387,11 +401,13 @@ static const struct {
     {{""}, "command line: got '', expected a flag\n"},
     {{"--version=1"}, "command line: --version: got '1', expected no value\n"},
     {{"--daemonize=maybe"}, "command line: --daemonize: got 'maybe', expected yes or no\n"},
-    {{"--daemonize"}, "command line: --daemonize: got 'yes', expected a log-target other than "
-                      "stderr with it\n"},
-    {{"--backlog=0", "-w0"}, "command line: --backlog: got '0', expected a whole number from 1 to "
-                             "65535\ncommand line: --workers: got '0', expected a whole number from "
-                             "1 to 64 or auto\n"},
+    {{"--daemonize"},
+     "command line: --daemonize: got 'yes', expected a log-target other than "
+     "stderr with it\n"},
+    {{"--backlog=0", "-w0"},
+     "command line: --backlog: got '0', expected a whole number from 1 to "
+     "65535\ncommand line: --workers: got '0', expected a whole number from "
+     "1 to 64 or auto\n"},
 };
 
 static void every_mistake_in_the_command_line_names_the_flag(void **state)
@@ -417,7 +433,8 @@ static void flags_take_values_in_every_usual_form(void **state)
 
 static void the_last_of_several_flags_wins(void **state)
 {
-    const char *const args[] = {"--workers=1", "--pin-workers", "--workers=2", "--pin-workers=no", NULL};
+    const char *const args[] = {"--workers=1", "--pin-workers", "--workers=2", "--pin-workers=no",
+                                NULL};
 
     (void)state;
     assert_true(load(args, NULL));

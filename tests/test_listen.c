@@ -183,8 +183,9 @@ static void only_loopback_and_unix_sockets_are_local(void **state)
     static const struct {
         const char *text;
         bool local;
-    } places[] = {{"127.0.0.1:1", true}, {"127.9.9.9:1", true}, {"[::1]:1", true}, {"unix:/x", true},
-                  {"*:1", false},        {"0.0.0.0:1", false},  {"[::]:1", false}, {"10.0.0.1:1", false}};
+    } places[] = {{"127.0.0.1:1", true}, {"127.9.9.9:1", true}, {"[::1]:1", true},
+                  {"unix:/x", true},     {"*:1", false},        {"0.0.0.0:1", false},
+                  {"[::]:1", false},     {"10.0.0.1:1", false}};
 
     (void)state;
     for (size_t i = 0; i < COUNT_OF(places); i++) {

@@ -175,6 +175,24 @@ static void the_manual_page_holds_every_option_and_all_of_its_text(void **state)
     }
 }
 
+/* A line of text that begins with a dot would vanish as an unknown command. */
+static void the_manual_page_has_only_commands_that_man_knows(void **state)
+{
+    static const char *const commands[] = {".TH ",  ".SH ", ".TP\n", ".IP\n",
+                                           ".PP\n", ".B ",  ".\\\" "};
+
+    (void)state;
+    print(manual_print_man);
+    for (const char *line = text; *line != '\0'; line = strchr(line, '\n') + 1) {
+        bool known = *line != '.' && *line != '\'';
+
+        for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
+            known = known || strncmp(line, commands[i], strlen(commands[i])) == 0;
+        if (!known)
+            fail_msg("%.40s", line);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -183,6 +201,7 @@ int main(void)
         cmocka_unit_test_teardown(the_sample_means_the_defaults, forget),
         cmocka_unit_test_teardown(the_sample_still_means_the_defaults_when_all_is_said, forget),
         cmocka_unit_test_teardown(the_manual_page_holds_every_option_and_all_of_its_text, forget),
+        cmocka_unit_test_teardown(the_manual_page_has_only_commands_that_man_knows, forget),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

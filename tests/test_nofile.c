@@ -59,9 +59,10 @@ static void more_than_the_hard_limit_is_refused_with_a_remedy(void **state)
 {
     (void)state;
     assert_int_equal(nofile_raise(1001, error), CDX_FULL);
-    assert_string_equal(error, "too few open files are allowed: connections-max needs 1001, the "
-                               "hard limit is 1000; raise it (LimitNOFILE=1001 in a systemd unit, "
-                               "'ulimit -Hn 1001' in a shell) or lower connections-max");
+    assert_string_equal(error,
+                        "too few open files are allowed: connections-max needs 1001, the "
+                        "hard limit is 1000; raise it (LimitNOFILE=1001 in a systemd unit, "
+                        "'ulimit -Hn 1001' in a shell) or lower connections-max");
     assert_int_equal(limit_now().rlim_max, 1000);
 }
 

@@ -118,7 +118,8 @@ static void an_owner_that_has_not_written_yet_is_named_so(void **state)
     assert_string_equal(error, wanted);
 }
 
-/* What a killed server leaves: the file, and no lock. Even the number of a live process is no owner. */
+/* What a killed server leaves: the file, and no lock. Even the number of a live process is no
+ * owner. */
 static void a_stale_file_is_replaced(void **state)
 {
     static const char *const numbers[] = {"1\n", "999999999\n", "42", "17 \n"};
@@ -171,8 +172,11 @@ static void the_lock_ends_with_a_killed_process(void **state)
 static void a_file_with_anything_else_is_left_alone(void **state)
 {
     static const char *const texts[] = {
-        "root:x:0:0\n", "-1\n", "0\n", "12 13\n", "\n", "99999999999\n", "4294967297\n",
-        "0000000000000000000000000000000000000000000000001\n", "1.5\n",
+        "root:x:0:0\n", "-1\n",
+        "0\n",          "12 13\n",
+        "\n",           "99999999999\n",
+        "4294967297\n", "0000000000000000000000000000000000000000000000001\n",
+        "1.5\n",
     };
 
     (void)state;

@@ -237,8 +237,9 @@ static const char *refuse_a_datagram_socket(void)
     const int fds[] = {socket(AF_INET, SOCK_DGRAM, 0)};
 
     EXPECT(hand_over(fds, 1, "x", getpid()) == CDX_INVALID);
-    EXPECT(strcmp(error, "LISTEN_FDS: descriptor 3 ('x'): expected a listening TCP or unix stream "
-                         "socket") == 0);
+    EXPECT(strcmp(error,
+                  "LISTEN_FDS: descriptor 3 ('x'): expected a listening TCP or unix stream "
+                  "socket") == 0);
     return NULL;
 }
 
@@ -247,8 +248,9 @@ static const char *refuse_a_socket_that_does_not_listen(void)
     const int fds[] = {listen_in(AF_INET, "127.0.0.1"), socket(AF_INET, SOCK_STREAM, 0)};
 
     EXPECT(hand_over(fds, 2, NULL, getpid()) == CDX_INVALID);
-    EXPECT(strcmp(error, "LISTEN_FDS: descriptor 4 (''): expected a listening TCP or unix stream "
-                         "socket") == 0);
+    EXPECT(strcmp(error,
+                  "LISTEN_FDS: descriptor 4 (''): expected a listening TCP or unix stream "
+                  "socket") == 0);
     return NULL;
 }
 

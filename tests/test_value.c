@@ -82,8 +82,8 @@ static void each_text_is_read_or_refused(void **state)
         bool good = value_parse(cases[i].type, cases[i].text, &value);
 
         if (good != cases[i].good || value != (good ? cases[i].value : untouched))
-            fail_msg("type %d '%s': %s %llu", cases[i].type, cases[i].text, good ? "read" : "refused",
-                     (unsigned long long)value);
+            fail_msg("type %d '%s': %s %llu", cases[i].type, cases[i].text,
+                     good ? "read" : "refused", (unsigned long long)value);
     }
 }
 
@@ -112,11 +112,14 @@ static void values_are_written_with_the_largest_unit(void **state)
         uint64_t value;
         const char *text;
     } written[] = {
-        {VALUE_COUNT, 1024, "1024"},   {VALUE_SIZE, 1023, "1023B"},     {VALUE_SIZE, 1024, "1KiB"},
-        {VALUE_SIZE, 0, "0B"},         {VALUE_SIZE, 3u << 20, "3MiB"},  {VALUE_SIZE, 1u << 30, "1GiB"},
-        {VALUE_DURATION, 0, "0ms"},    {VALUE_DURATION, 1500, "1500ms"}, {VALUE_DURATION, 90000, "90s"},
-        {VALUE_DURATION, 60000, "1min"}, {VALUE_DURATION, 3600000, "1h"}, {VALUE_SECONDS, 0, "0s"},
-        {VALUE_SECONDS, 60, "1min"},   {VALUE_BOOL, 0, "no"},           {VALUE_BOOL, 1, "yes"},
+        {VALUE_COUNT, 1024, "1024"},     {VALUE_SIZE, 1023, "1023B"},
+        {VALUE_SIZE, 1024, "1KiB"},      {VALUE_SIZE, 0, "0B"},
+        {VALUE_SIZE, 3u << 20, "3MiB"},  {VALUE_SIZE, 1u << 30, "1GiB"},
+        {VALUE_DURATION, 0, "0ms"},      {VALUE_DURATION, 1500, "1500ms"},
+        {VALUE_DURATION, 90000, "90s"},  {VALUE_DURATION, 60000, "1min"},
+        {VALUE_DURATION, 3600000, "1h"}, {VALUE_SECONDS, 0, "0s"},
+        {VALUE_SECONDS, 60, "1min"},     {VALUE_BOOL, 0, "no"},
+        {VALUE_BOOL, 1, "yes"},
     };
 
     (void)state;

@@ -73,10 +73,13 @@ typedef void config_report_fn(void *arg, const char *line);
 
 /** What a configuration is made of; all borrowed during config_load(). */
 struct config_input {
-    int argc;                /* argv[0] is not looked at */
+    int argc; /* argv[0] is not looked at */
     const char *const *argv;
-    const char *const *env;  /* "NAME=value", NULL at the end */
-    /** Read this file instead of the one that flags or environment name: for a reload after chdir. NULL: as they say. */
+    const char *const *env; /* "NAME=value", NULL at the end */
+    /**
+     * Read this file instead of the one that flags or environment name: for a reload after
+     * chdir. NULL: as they say.
+     */
     const char *file;
     config_report_fn *report;
     void *report_arg;

@@ -28,10 +28,16 @@
  */
 CDX_MUST_CHECK enum cdx_status daemon_detach(int *report_fd);
 
-/** The server runs: the waiting command exits with 0. Also lets go of the terminal. Closes `report_fd`. */
+/**
+ * The server runs: the waiting command exits with 0. Also lets go of the terminal. Closes
+ * `report_fd`.
+ */
 void daemon_report_running(int report_fd);
 
-/** The server did not start: the waiting command prints `text` and exits with `code`. Closes `report_fd`. */
+/**
+ * The server did not start: the waiting command prints `text` and exits with `code`. Closes
+ * `report_fd`.
+ */
 void daemon_report_failure(int report_fd, int code, const char *text);
 
 #endif

@@ -2,10 +2,11 @@
 /**
  * The log: one line per event, as logfmt or JSON, to stderr, a file or syslog.
  *
- *     log_write(log, LOG_LEVEL_INFO, "listening", LOG_FIELDS(LOG_TEXT("address", "127.0.0.1:7117")));
+ *     log_write(log, LOG_LEVEL_INFO, "listening",
+ *               LOG_FIELDS(LOG_TEXT("address", "127.0.0.1:7117")));
  *
  *     time=2026-01-02T03:04:05.678Z level=info msg=listening address=127.0.0.1:7117
- *     {"time":"2026-01-02T03:04:05.678Z","level":"info","msg":"listening","address":"127.0.0.1:7117"}
+ *     {"time":"2026-01-02T03:04:05.678Z","level":"info","msg":"listening",…}
  *
  * Values may hold any bytes: they are escaped, so a line is always one line
  * and always well-formed. There are no format strings. Each line is one
@@ -57,9 +58,18 @@ struct log_field {
 };
 
 /** A field with a C string, with bytes, with a number. */
-#define LOG_TEXT(name, value) {.key = (name), .text = cdx_cstr(value)}
-#define LOG_BYTES(name, value) {.key = (name), .text = (value)}
-#define LOG_NUMBER(name, value) {.key = (name), .is_number = true, .number = (value)}
+#define LOG_TEXT(name, value)                                                                      \
+    {                                                                                              \
+        .key = (name), .text = cdx_cstr(value)                                                     \
+    }
+#define LOG_BYTES(name, value)                                                                     \
+    {                                                                                              \
+        .key = (name), .text = (value)                                                             \
+    }
+#define LOG_NUMBER(name, value)                                                                    \
+    {                                                                                              \
+        .key = (name), .is_number = true, .number = (value)                                        \
+    }
 
 /** The last two arguments of log_write(). */
 #define LOG_FIELDS(...)                                                                            \
@@ -71,7 +81,10 @@ struct log;
 
 /* ---- lifecycle ---- */
 
-/** Opens the target. CDX_OK; CDX_SYSTEM or CDX_NO_MEMORY with `error` ("/var/log/x: Permission denied"). */
+/**
+ * Opens the target. CDX_OK; CDX_SYSTEM or CDX_NO_MEMORY with `error` ("/var/log/x: Permission
+ * denied").
+ */
 CDX_MUST_CHECK enum cdx_status log_open(const struct log_config *config, struct log **log,
                                         char error[LOG_ERROR_NBYTES]);
 

@@ -39,7 +39,10 @@ static size_t sequence_len(uint8_t first)
     return first >= 0xf0 && first <= 0xf4 ? 4 : 0;
 }
 
-/* The code point of `len` bytes, or -1: overlong forms, surrogates and values above U+10FFFF are none. */
+/*
+ * The code point of `len` bytes, or -1: overlong forms, surrogates and values above U+10FFFF
+ * are none.
+ */
 static int32_t decode(const uint8_t *p, size_t len)
 {
     static const int32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
@@ -214,5 +217,16 @@ void log_line_end(struct log_line *line)
         mark = json ? json_cut_mark : text_cut_mark;
     line->end = sizeof line->text;
     append_text(line, mark);
-    assert(line->len > 0 && line->text[line->len - 1] == '\n');
+    assert(log_line_check(line) == NULL);
+}
+
+const char *log_line_check(const struct log_line *line)
+{
+    if (line->end > sizeof line->text)
+        return "the room ends outside the buffer";
+    if (line->len > line->end)
+        return "the line is longer than its room";
+    if (line->end == sizeof line->text && (line->len == 0 || line->text[line->len - 1] != '\n'))
+        return "an ended line has no newline";
+    return NULL;
 }

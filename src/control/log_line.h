@@ -22,10 +22,16 @@ struct log_line {
 /** An empty line. */
 void log_line_begin(struct log_line *line, enum log_format format);
 
-/** Appends a field. What does not fit is cut between two characters, and the line says so at its end. */
+/**
+ * Appends a field. What does not fit is cut between two characters, and the line says so at its
+ * end.
+ */
 void log_line_add(struct log_line *line, const struct log_field *field);
 
 /** Ends the line with its newline; it is `text`, `len` bytes. */
 void log_line_end(struct log_line *line);
+
+/** The invariant; NULL, or a static text that names what is broken. For tests and assertions. */
+const char *log_line_check(const struct log_line *line);
 
 #endif

@@ -37,7 +37,10 @@ static const char *placeholder(const struct option_spec *spec)
     return NULL;
 }
 
-/* Words of `text` up to `len` bytes in lines of WIDTH, each behind `prefix`; the first line has begun at `column`. */
+/*
+ * Words of `text` up to `len` bytes in lines of WIDTH, each behind `prefix`; the first line has
+ * begun at `column`.
+ */
 static void print_wrapped(FILE *out, const char *prefix, size_t column, const char *text,
                           size_t len)
 {
@@ -100,9 +103,10 @@ static void help_flag(FILE *out, char letter, const char *name, const char *valu
 
 void manual_print_help(FILE *out)
 {
-    fputs("caudexd: a key-value store that answers with the longest stored prefix of a path\n\n"
-          "usage: caudexd [--config=FILE] [--OPTION=VALUE ...]\n\n",
-          out);
+    fputs(
+        "caudexd: a key-value store that answers with the longest stored prefix of a path\n\n"
+        "usage: caudexd [--config=FILE] [--OPTION=VALUE ...]\n\n",
+        out);
     for (const struct config_flag *flag = config_flags; flag->name != NULL; flag++)
         help_flag(out, flag->letter, flag->name, flag->placeholder, flag->doc, NULL);
     fputs("\noptions, with their defaults:\n", out);
@@ -111,9 +115,10 @@ void manual_print_help(FILE *out)
 
         help_flag(out, spec->letter, spec->key, placeholder(spec), spec->doc, spec->initial);
     }
-    fputs("\nEach option can also stand in the file (key = value) or in the environment\n"
-          "(CAUDEXD_KEY). More: --print-config, or caudexd(8).\n",
-          out);
+    fputs(
+        "\nEach option can also stand in the file (key = value) or in the environment\n"
+        "(CAUDEXD_KEY). More: --print-config, or caudexd(8).\n",
+        out);
 }
 
 /* ---- --print-config ---- */
@@ -146,18 +151,22 @@ static void print_config_option(FILE *out, enum option_id id)
 
 void manual_print_config(FILE *out)
 {
-    fputs("# Configuration of caudexd. Lines are `key = value`; `#` at the start of a line\n"
-          "# or behind a space begins a comment. Every option is shown with its default.\n"
-          "# Sizes: B, KiB, MiB, GiB. Times: ms, s, min, h.\n"
-          "# caudexd --check-config --config=FILE finds all mistakes.\n",
-          out);
+    fputs(
+        "# Configuration of caudexd. Lines are `key = value`; `#` at the start of a line\n"
+        "# or behind a space begins a comment. Every option is shown with its default.\n"
+        "# Sizes: B, KiB, MiB, GiB. Times: ms, s, min, h.\n"
+        "# caudexd --check-config --config=FILE finds all mistakes.\n",
+        out);
     for (enum option_id id = 0; id < OPTION_ID_COUNT; id++)
         print_config_option(out, id);
 }
 
 /* ---- --print-man ---- */
 
-/* Text as man(7) wants it: a backslash and a leading dot or quote would be commands, a dash a hyphen. */
+/*
+ * Text as man(7) wants it: a backslash and a leading dot or quote would be commands, a dash a
+ * hyphen.
+ */
 static void man_text(FILE *out, const char *text)
 {
     bool line_start = true;
@@ -226,22 +235,23 @@ static const char man_head[] =
     ".B caudexd\n"
     "[\\fB\\-\\-config\\fR=\\fIFILE\\fR] [\\fB\\-\\-\\fIOPTION\\fR=\\fIVALUE\\fR ...]\n"
     ".SH DESCRIPTION\n"
-    "caudexd keeps keys that are paths, and their values, in memory. Its main question is: which\n"
-    "stored key is the longest one that is this path or one of its ancestors? It speaks a binary\n"
-    "protocol over TCP and unix sockets, port 7117 unless told otherwise.\n"
+    "caudexd keeps keys that are paths, and their values, in memory. Its main question is:\n"
+    "which stored key is the longest one that is this path or one of its ancestors? It speaks\n"
+    "a binary protocol over TCP and unix sockets, port 7117 unless told otherwise.\n"
     ".SH CONFIGURATION\n"
-    "Every option can be given as a flag, in the environment, or in the configuration file. A flag\n"
-    "wins over the environment, the environment over the file, the file over the default.\n"
+    "Every option can be given as a flag, in the environment, or in the configuration file. A\n"
+    "flag wins over the environment, the environment over the file, the file over the\n"
+    "default.\n"
     ".PP\n"
-    "The file has lines \\fIkey\\fR = \\fIvalue\\fR; a # at the start of a line or behind a space\n"
-    "begins a comment. A key stands there once, except \\fBlisten\\fR.\n"
+    "The file has lines \\fIkey\\fR = \\fIvalue\\fR; a # at the start of a line or behind a\n"
+    "space begins a comment. A key stands there once, except \\fBlisten\\fR.\n"
     ".PP\n"
     "The variable of an option is CAUDEXD_ and the key in capitals with _ for \\-, as in\n"
-    "CAUDEXD_LOG_LEVEL. CAUDEXD_LISTEN holds addresses separated by spaces; CAUDEXD_CONFIG names\n"
-    "the file. Other variables are ignored.\n"
+    "CAUDEXD_LOG_LEVEL. CAUDEXD_LISTEN holds addresses separated by spaces; CAUDEXD_CONFIG\n"
+    "names the file. Other variables are ignored.\n"
     ".PP\n"
-    "Addresses of a source replace those of the weaker ones. A flag that takes yes or no means yes\n"
-    "when it stands alone.\n"
+    "Addresses of a source replace those of the weaker ones. A flag that takes yes or no\n"
+    "means yes when it stands alone.\n"
     ".PP\n"
     "Sizes take B, KiB, MiB or GiB; times take ms, s, min or h.\n"
     ".SH FLAGS\n";
@@ -250,13 +260,13 @@ static const char man_tail[] =
     ".SH SIGNALS\n"
     ".TP\n"
     "SIGTERM, SIGINT\n"
-    "The server accepts no more connections, answers what it has received, and stops, at the latest\n"
-    "after \\fBdrain\\-timeout\\fR. A second one stops it at once.\n"
+    "The server accepts no more connections, answers what it has received, and stops, at the\n"
+    "latest after \\fBdrain\\-timeout\\fR. A second one stops it at once.\n"
     ".TP\n"
     "SIGHUP\n"
-    "The configuration is read again. What can change does so; what cannot is named in the log. A\n"
-    "configuration with mistakes is refused as a whole, and the server goes on. A log file is opened\n"
-    "anew in any case.\n"
+    "The configuration is read again. What can change does so; what cannot is named in the\n"
+    "log. A configuration with mistakes is refused as a whole, and the server goes on. A log\n"
+    "file is opened anew in any case.\n"
     ".TP\n"
     "SIGPIPE, SIGUSR1, SIGUSR2\n"
     "are ignored.\n"
@@ -266,19 +276,20 @@ static const char man_tail[] =
     "The server was stopped, or the answer to a flag was printed.\n"
     ".TP\n"
     "1\n"
-    "The server could not start or go on: an address in use, a file that cannot be written, too few\n"
-    "open files.\n"
+    "The server could not start or go on: an address in use, a file that cannot be written,\n"
+    "too few open files.\n"
     ".TP\n"
     "2\n"
     "A mistake in the command line, the environment or the configuration file.\n"
     ".SH SYSTEMD\n"
-    "With Type=notify the server reports READY, RELOADING and STOPPING. Sockets of a .socket unit are\n"
-    "used: one that is bound to an address of \\fBlisten\\fR serves that address; any other is served by\n"
-    "the handler that its FileDescriptorName= names (kv, reply or echo), else by kv. When sockets\n"
-    "are handed over and no address is configured, the default address is not opened.\n"
+    "With Type=notify the server reports READY, RELOADING and STOPPING. Sockets of a socket\n"
+    "unit are used: one that is bound to an address of \\fBlisten\\fR serves that address; any\n"
+    "other is served by the handler that its FileDescriptorName= names (kv, reply or echo),\n"
+    "else by kv. When sockets are handed over and no address is configured, the default\n"
+    "address is not opened.\n"
     ".SH SECURITY\n"
-    "The protocol has neither passwords nor encryption. Keep it on the loopback address, on a unix\n"
-    "socket, or in a network that you trust.\n"
+    "The protocol has neither passwords nor encryption. Keep it on the loopback address, on a\n"
+    "unix socket, or in a network that you trust.\n"
     ".SH FILES\n"
     "A sample configuration is printed by \\fBcaudexd \\-\\-print\\-config\\fR.\n";
 

@@ -33,7 +33,7 @@ enum cdx_status nofile_raise(uint64_t needed, char error[NOFILE_ERROR_NBYTES])
         if (setrlimit(RLIMIT_NOFILE, &limit) == 0)
             return CDX_OK;
     }
-    snprintf(error, NOFILE_ERROR_NBYTES,
-             "cannot raise the limit of open files to %" PRIu64 ": %s", needed, strerror(errno));
+    snprintf(error, NOFILE_ERROR_NBYTES, "cannot raise the limit of open files to %" PRIu64 ": %s",
+             needed, strerror(errno));
     return CDX_SYSTEM;
 }

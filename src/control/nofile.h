@@ -10,7 +10,10 @@
 
 /** Longest text that says how the limit can be raised. */
 #define NOFILE_ERROR_NBYTES 512u
-/** Files besides connections and workers: stdio, log, PID file, signals, and what the C library opens. */
+/**
+ * Files besides connections and workers: stdio, log, PID file, signals, and what the C library
+ * opens.
+ */
 #define NOFILE_RESERVE 64u
 /** Files of a worker besides its listening sockets: epoll, wake-ups, and room for libuv's own. */
 #define NOFILE_PER_WORKER 16u

@@ -5,7 +5,7 @@
  * environment, --help, the sample configuration and the manual page all come
  * from it, so they cannot disagree.
  *
- * To add an option: an id here, a field in `struct options`, a row in options.c.
+ * To add an option: an id here, a field in `struct options`, a row in options_table.c.
  */
 #ifndef CONTROL_OPTIONS_H
 #define CONTROL_OPTIONS_H
@@ -67,14 +67,14 @@ enum option_type {
 /** One row of the table. */
 struct option_spec {
     const char *key;
-    char letter;               /* the short flag, or 0 */
+    char letter; /* the short flag, or 0 */
     enum option_type type;
-    bool reloadable;           /* SIGHUP changes it; otherwise it needs a restart */
-    size_t offset;             /* of the field in struct options */
-    uint64_t min, max;         /* numbers: inclusive, in the base unit */
-    const char *const *words;  /* ENUM: all values; PATH and COUNT: what else may be said; NULL-ended */
-    const char *initial;       /* the default, as it would be written */
-    const char *doc;           /* full sentences; paragraphs are separated by '\n' */
+    bool reloadable;          /* SIGHUP changes it; otherwise it needs a restart */
+    size_t offset;            /* of the field in struct options */
+    uint64_t min, max;        /* numbers: inclusive, in the base unit */
+    const char *const *words; /* ENUM: all values; PATH, COUNT: what else may be said; NULL-ended */
+    const char *initial;      /* the default, as it would be written */
+    const char *doc;          /* full sentences; paragraphs are separated by '\n' */
 };
 
 /** The values. Numbers are in the base unit: bytes, milliseconds, seconds, pieces. */

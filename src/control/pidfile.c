@@ -38,8 +38,8 @@ static bool is_same_file(int fd, const char *path)
 {
     struct stat by_fd, by_path;
 
-    return fstat(fd, &by_fd) == 0 && lstat(path, &by_path) == 0 &&
-           by_fd.st_dev == by_path.st_dev && by_fd.st_ino == by_path.st_ino;
+    return fstat(fd, &by_fd) == 0 && lstat(path, &by_path) == 0 && by_fd.st_dev == by_path.st_dev &&
+           by_fd.st_ino == by_path.st_ino;
 }
 
 /* The number in the file, 0 when it is empty, -1 when it holds anything else. */
@@ -62,7 +62,10 @@ static pid_t read_pid(int fd)
     return pid > 0 && pid <= INT_MAX ? (pid_t)pid : -1;
 }
 
-/* A locked descriptor of the file that has that name, or -1 with errno (EWOULDBLOCK: somebody's). */
+/*
+ * A locked descriptor of the file that has that name, or -1 with errno (EWOULDBLOCK:
+ * somebody's).
+ */
 static int open_locked(const char *path, pid_t *holder)
 {
     for (int tries = 0; tries < OPEN_TRIES_MAX; tries++) {
@@ -92,8 +95,7 @@ static bool write_pid(int fd)
     return ftruncate(fd, 0) == 0 && pwrite(fd, text, (size_t)len, 0) == len;
 }
 
-static enum cdx_status open_failed(const char *path, pid_t holder,
-                                   char error[PIDFILE_ERROR_NBYTES])
+static enum cdx_status open_failed(const char *path, pid_t holder, char error[PIDFILE_ERROR_NBYTES])
 {
     if (errno != EWOULDBLOCK) {
         snprintf(error, PIDFILE_ERROR_NBYTES, "%s: cannot open the PID file: %s", path,

@@ -80,9 +80,9 @@ static bool open_pidfile(struct server *s)
         return false;
     }
     if (s->pidfile.stale != 0)
-        log_write(s->log, LOG_LEVEL_WARN, "replaced the PID file of a server that was killed",
-                  LOG_FIELDS(LOG_TEXT("path", path),
-                             LOG_NUMBER("pid", (uint64_t)s->pidfile.stale)));
+        log_write(
+            s->log, LOG_LEVEL_WARN, "replaced the PID file of a server that was killed",
+            LOG_FIELDS(LOG_TEXT("path", path), LOG_NUMBER("pid", (uint64_t)s->pidfile.stale)));
     return true;
 }
 
@@ -106,19 +106,60 @@ static bool open_net(struct server *s)
     return false;
 }
 
+static void remove_ready_file(struct server *s)
+{
+    if (options_path_is_set(s->config.options.ready_file))
+        readyfile_remove(s->config.options.ready_file);
+}
+
 static bool start_net(struct server *s)
 {
     struct net_error error;
 
-    if (options_path_is_set(s->config.options.ready_file))
-        readyfile_remove(s->config.options.ready_file);
+    remove_ready_file(s); /* that of a server that was killed */
     net_on_ended(s->net, signals_end, &s->signals);
-    if (net_start(s->net, &error) == CDX_OK)
-        return true;
-    snprintf(s->error, sizeof s->error, "cannot start the workers: %s", error.text);
-    return false;
+    s->serving = net_start(s->net, &error) == CDX_OK;
+    if (!s->serving)
+        snprintf(s->error, sizeof s->error, "cannot start the workers: %s", error.text);
+    return s->serving;
 }
 
+/* Not an error: it may be wanted. But nobody should find out from a stranger. */
+static void tell_exposure(struct server *s, const char *bound)
+{
+    struct listen_address address;
+    const char *expected;
+
+    if (listen_parse(bound, &address, &expected) && !listen_is_local(&address))
+        log_write(s->log, LOG_LEVEL_WARN,
+                  "reachable from other machines, and the protocol has no passwords",
+                  LOG_FIELDS(LOG_TEXT("address", bound)));
+}
+
+static void tell_listeners(struct server *s)
+{
+    for (size_t i = 0; i < s->net_config.listener_count; i++) {
+        const char *handler = s->net_config.listeners[i].handler->name;
+        char address[SERVER_ADDRESS_NBYTES];
+
+        net_listener_address(s->net, i, address, sizeof address);
+        log_write(s->log, LOG_LEVEL_INFO, "listening",
+                  LOG_FIELDS(LOG_TEXT("address", address), LOG_TEXT("handler", handler)));
+        tell_exposure(s, address);
+    }
+}
+
+static bool tell_started(struct server *s)
+{
+    log_write(s->log, LOG_LEVEL_INFO, "started",
+              LOG_FIELDS(LOG_TEXT("version", CAUDEXD_VERSION),
+                         LOG_NUMBER("pid", (uint64_t)getpid()),
+                         LOG_NUMBER("workers", s->net_config.workers)));
+    tell_listeners(s);
+    return true;
+}
+
+/* After the log: whoever waits for the file finds everything there. */
 static bool write_ready_file(struct server *s)
 {
     char text[NET_LISTENERS_MAX * (SERVER_ADDRESS_NBYTES + 1)] = "";
@@ -142,8 +183,8 @@ static bool write_ready_file(struct server *s)
 static bool start(struct server *s)
 {
     static bool (*const steps[])(struct server *) = {
-        take_sockets, detach,     open_signals, open_log, server_net_configure, raise_nofile,
-        open_pidfile, open_store, open_net,     start_net, write_ready_file,
+        take_sockets, detach,     open_signals, open_log,  server_net_configure, raise_nofile,
+        open_pidfile, open_store, open_net,     start_net, tell_started,         write_ready_file,
     };
 
     for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
@@ -170,43 +211,8 @@ static void tell_failure(struct server *s)
     s->report_fd = -1;
 }
 
-static void tell_listeners(struct server *s)
-{
-    for (size_t i = 0; i < s->net_config.listener_count; i++) {
-        const char *handler = s->net_config.listeners[i].handler->name;
-        char address[SERVER_ADDRESS_NBYTES];
-
-        net_listener_address(s->net, i, address, sizeof address);
-        log_write(s->log, LOG_LEVEL_INFO, "listening",
-                  LOG_FIELDS(LOG_TEXT("address", address), LOG_TEXT("handler", handler)));
-    }
-}
-
-/* Not an error: it may be wanted. But nobody should find out from a stranger. */
-static void tell_exposure(struct server *s)
-{
-    const struct options *options = &s->config.options;
-
-    for (size_t i = 0; i < options->listener_count; i++) {
-        char address[LISTEN_TEXT_NBYTES];
-
-        if (listen_is_local(&options->listeners[i]))
-            continue;
-        listen_format(&options->listeners[i], address);
-        log_write(s->log, LOG_LEVEL_WARN,
-                  "reachable from other machines, and the protocol has no passwords",
-                  LOG_FIELDS(LOG_TEXT("listen", address)));
-    }
-}
-
 static void tell_running(struct server *s)
 {
-    log_write(s->log, LOG_LEVEL_INFO, "started",
-              LOG_FIELDS(LOG_TEXT("version", CAUDEXD_VERSION),
-                         LOG_NUMBER("pid", (uint64_t)getpid()),
-                         LOG_NUMBER("workers", s->net_config.workers)));
-    tell_exposure(s);
-    tell_listeners(s);
     systemd_notify(&s->notifier, "READY=1");
     if (s->report_fd >= 0)
         daemon_report_running(s->report_fd);
@@ -236,8 +242,7 @@ static void stop(struct server *s)
     s->stopping = true;
     log_write(s->log, LOG_LEVEL_INFO, "stopping", LOG_NO_FIELDS);
     systemd_notify(&s->notifier, "STOPPING=1");
-    if (options_path_is_set(s->config.options.ready_file))
-        readyfile_remove(s->config.options.ready_file);
+    remove_ready_file(s);
     net_drain(s->net);
 }
 
@@ -252,6 +257,8 @@ static int serve(struct server *s)
             server_reload(s);
     }
     net_join(s->net);
+    s->serving = false;
+    remove_ready_file(s);
     if (s->stopping) {
         tell_stopped(s);
         return SERVER_EXIT_OK;
@@ -265,8 +272,10 @@ static int serve(struct server *s)
 /* After a start that failed half-way, too: whatever is not there is skipped. */
 static void end(struct server *s)
 {
-    if (options_path_is_set(s->config.options.ready_file) && s->net != NULL)
-        readyfile_remove(s->config.options.ready_file);
+    if (s->serving) {
+        net_stop(s->net);
+        net_join(s->net);
+    }
     net_close(s->net);
     store_close(s->store);
     pidfile_close(&s->pidfile);

@@ -4,7 +4,7 @@
  * which that comes and goes.
  *
  *     sockets of a service manager → detach → signals → log → open files
- *       → PID file → store → net_open → net_start → ready file, READY=1
+ *       → PID file → store → net_open → net_start → ready file → READY=1
  *     … events …
  *     STOPPING=1 → drain → everything back, in reverse
  */
@@ -49,7 +49,8 @@ struct server {
     struct pidfile pidfile;
     struct store *store;
     struct net_server *net;
-    bool stopping;
+    bool serving;  /* the workers run, or have run and not been joined */
+    bool stopping; /* told to stop */
     char error[SERVER_ERROR_NBYTES];
 };
 
@@ -61,7 +62,10 @@ int server_run(const struct config *config, const struct config_input *input);
 /** SIGHUP: reads the configuration again and applies what can change. See server_reload.c. */
 void server_reload(struct server *server);
 
-/** Fills server->net_config from the options and the handed-over sockets. See server_net.c. False with server->error. */
+/**
+ * Fills server->net_config from the options and the handed-over sockets. See server_net.c.
+ * False with server->error.
+ */
 bool server_net_configure(struct server *server);
 
 /** The limits that net takes, from the options. */

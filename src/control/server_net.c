@@ -137,8 +137,8 @@ struct net_limits server_net_limits(const struct options *options)
 bool server_raise_nofile(struct server *s, const struct options *options)
 {
     char error[NOFILE_ERROR_NBYTES];
-    uint64_t needed = nofile_needed(options->connections_max, workers_of(options),
-                                    s->net_config.listener_count);
+    uint64_t needed =
+        nofile_needed(options->connections_max, workers_of(options), s->net_config.listener_count);
 
     if (nofile_raise(needed, error) == CDX_OK)
         return true;

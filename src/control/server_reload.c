@@ -52,10 +52,10 @@ static void log_change(struct server *s, const struct options *wanted, enum opti
 
     options_value_text(&s->config.options, id, before);
     options_value_text(wanted, id, after);
-    log_write(s->log, spec->reloadable ? LOG_LEVEL_INFO : LOG_LEVEL_WARN,
-              spec->reloadable ? "changed" : "this change needs a restart",
-              LOG_FIELDS(LOG_TEXT("key", spec->key), LOG_TEXT("from", before),
-                         LOG_TEXT("to", after)));
+    log_write(
+        s->log, spec->reloadable ? LOG_LEVEL_INFO : LOG_LEVEL_WARN,
+        spec->reloadable ? "changed" : "this change needs a restart",
+        LOG_FIELDS(LOG_TEXT("key", spec->key), LOG_TEXT("from", before), LOG_TEXT("to", after)));
 }
 
 /* Takes over what can change; the rest stays as it runs. */
@@ -75,7 +75,8 @@ static bool apply(struct server *s, const struct options *wanted)
     struct net_limits limits = server_net_limits(wanted);
 
     if (!server_raise_nofile(s, wanted)) {
-        log_write(s->log, LOG_LEVEL_ERROR, "configuration", LOG_FIELDS(LOG_TEXT("error", s->error)));
+        log_write(s->log, LOG_LEVEL_ERROR, "configuration",
+                  LOG_FIELDS(LOG_TEXT("error", s->error)));
         return false;
     }
     if (!apply_log(s, wanted))

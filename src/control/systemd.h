@@ -54,7 +54,10 @@ CDX_MUST_CHECK enum cdx_status systemd_take_sockets(struct systemd_socket socket
 /** Reads NOTIFY_SOCKET, and removes the variable. */
 void systemd_notifier_init(struct systemd_notifier *notifier);
 
-/** Sends "READY=1" and the like, lines separated by '\n'. A manager that does not listen is its own fault: no error. */
+/**
+ * Sends "READY=1" and the like, lines separated by '\n'. A manager that does not listen is its
+ * own fault: no error.
+ */
 void systemd_notify(const struct systemd_notifier *notifier, const char *state);
 
 /** Sends "RELOADING=1" with the time, as systemd wants it. */

@@ -13,8 +13,8 @@ struct unit {
 
 /* Largest first, so that value_format() finds the shortest text. */
 static const struct unit count_units[] = {{"", 1}, {NULL, 0}};
-static const struct unit size_units[] = {
-    {"GiB", 1u << 30}, {"MiB", 1u << 20}, {"KiB", 1u << 10}, {"B", 1}, {"", 1}, {NULL, 0}};
+static const struct unit size_units[] = {{"GiB", 1u << 30}, {"MiB", 1u << 20}, {"KiB", 1u << 10},
+                                         {"B", 1},          {"", 1},           {NULL, 0}};
 static const struct unit duration_units[] = {
     {"h", 3600000}, {"min", 60000}, {"s", 1000}, {"ms", 1}, {NULL, 0}};
 static const struct unit second_units[] = {{"h", 3600}, {"min", 60}, {"s", 1}, {NULL, 0}};

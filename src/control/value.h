@@ -28,7 +28,10 @@ enum value_type {
 
 /* ---- operations ---- */
 
-/** Reads the whole of `text`. False when it is not a value of `type`; `*value` is untouched then. */
+/**
+ * Reads the whole of `text`. False when it is not a value of `type`; `*value` is untouched
+ * then.
+ */
 bool value_parse(enum value_type type, const char *text, uint64_t *value);
 
 /** Writes `value` with the largest unit that divides it, such as `64KiB`. */
