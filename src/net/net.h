@@ -45,12 +45,13 @@ enum net_family { NET_TCP, NET_UNIX };
 /** One address to listen on. The texts are borrowed until net_close. */
 struct net_listener_config {
     enum net_family family;
-    /** NET_TCP: a literal IPv4 or IPv6 address. NET_UNIX: the socket's path. */
+    /** NET_TCP: a literal IPv4 or IPv6 address; `::` also takes IPv4. NET_UNIX: the socket's path. */
     const char *host;
     uint16_t port;      /* NET_TCP; 0: any free one, see net_listener_address() */
     uint32_t unix_mode; /* NET_UNIX: permission bits of the socket file */
     const struct handler_class *handler;
-    int inherited_fd;   /* a listening socket handed over by a service manager, or -1 */
+    /** A listening socket handed over by a service manager, taken by net_open; its path stays. Or -1. */
+    int inherited_fd;
 };
 
 /** Everything has a documented default in control's table; 0 is never "unlimited". */
@@ -103,7 +104,8 @@ struct net_error {
 
 /**
  * Binds all listeners and prepares the workers; no thread runs yet. `config`
- * is copied, its texts and `store` are borrowed. CDX_OK; CDX_SYSTEM,
+ * is copied, its texts and `store` are borrowed. The handlers' env.stats gives
+ * net's own counters ("net.connections_open", …). CDX_OK; CDX_SYSTEM,
  * CDX_ADDRESS, CDX_INVALID or CDX_NO_MEMORY with `error->text` ("127.0.0.1:7117: address already in use").
  */
 CDX_MUST_CHECK enum cdx_status net_open(const struct net_config *config, struct store *store,
