@@ -29,6 +29,8 @@ static const struct {
     {"127.0.0.1:65535,handler=echo", NULL, "127.0.0.1:65535,handler=echo"},
     {"[::1]:7117", NULL, "[::1]:7117,handler=kv"},
     {"[::]:7117,handler=reply", NULL, "[::]:7117,handler=reply"},
+    {"[0:0::0001]:7117", NULL, "[::1]:7117,handler=kv"},
+    {"[2001:DB8::]:7117", NULL, "[2001:db8::]:7117,handler=kv"},
     {"*:7117", NULL, "*:7117,handler=kv"},
     {"unix:/run/x.sock", NULL, "unix:/run/x.sock,handler=kv,mode=0660"},
     {"unix:/run/a:b,mode=0600", NULL, "unix:/run/a:b,handler=kv,mode=0600"},
@@ -172,6 +174,10 @@ static void the_place_is_family_host_and_port(void **state)
     assert_false(listen_same_place(&tcp, &other));
     other = read("127.0.0.2:7117");
     assert_false(listen_same_place(&tcp, &other));
+    other = read("*:7117");
+    assert_false(listen_same_place(&tcp, &other));
+    tcp = read("[::]:7117");
+    assert_true(listen_same_place(&tcp, &other));
     other = read("unix:/x,mode=0600");
     assert_true(listen_same_place(&path, &other));
     other = read("unix:/y");

@@ -210,7 +210,7 @@ static const char *take_four(void)
     EXPECT(place_is(&sockets[0], LISTEN_TCP, "127.0.0.1", LISTEN_ECHO));
     EXPECT(place_is(&sockets[1], LISTEN_TCP, "::1", LISTEN_KV));
     EXPECT(place_is(&sockets[2], LISTEN_UNIX, path, LISTEN_KV));
-    EXPECT(place_is(&sockets[3], LISTEN_TCP, "*", LISTEN_KV));
+    EXPECT(place_is(&sockets[3], LISTEN_TCP, "::", LISTEN_KV));
     EXPECT(sockets[0].handler_named && !sockets[1].handler_named && sockets[2].handler_named);
     EXPECT(!sockets[3].handler_named);
     for (int i = 0; i < 4; i++) {

@@ -41,24 +41,25 @@ static bool parse_port(const char *text, uint16_t *port)
     return true;
 }
 
-/* `host` is what stands before the port; copied without its brackets. */
+/* `host` is what stands before the port; written to `out` without brackets, in its shortest form.
+ */
 static bool parse_host(char *host, char out[LISTEN_HOST_NBYTES])
 {
     unsigned char binary[sizeof(struct in6_addr)];
     size_t len = strlen(host);
     int family = AF_INET;
 
+    if (strcmp(host, "*") == 0) {
+        memcpy(out, host, sizeof "*");
+        return true;
+    }
     if (len >= 2 && host[0] == '[' && host[len - 1] == ']') {
         host[len - 1] = '\0';
         host++;
         family = AF_INET6;
     }
-    if (strlen(host) >= LISTEN_HOST_NBYTES)
-        return false;
-    if (!(family == AF_INET && strcmp(host, "*") == 0) && inet_pton(family, host, binary) != 1)
-        return false;
-    memcpy(out, host, strlen(host) + 1);
-    return true;
+    return inet_pton(family, host, binary) == 1 &&
+           inet_ntop(family, binary, out, LISTEN_HOST_NBYTES) != NULL;
 }
 
 static const char *parse_tcp(char *place, struct listen_address *address)
@@ -185,9 +186,17 @@ void listen_format(const struct listen_address *address, char text[LISTEN_TEXT_N
                  address->host, bracket ? "]" : "", address->port, handler);
 }
 
+/* Both take every address of both families. */
+static bool is_every_address(const struct listen_address *address)
+{
+    return strcmp(address->host, "*") == 0 || strcmp(address->host, "::") == 0;
+}
+
 bool listen_same_place(const struct listen_address *a, const struct listen_address *b)
 {
-    return a->family == b->family && a->port == b->port && strcmp(a->host, b->host) == 0;
+    bool same_host = strcmp(a->host, b->host) == 0 || (is_every_address(a) && is_every_address(b));
+
+    return a->family == b->family && a->port == b->port && same_host;
 }
 
 bool listen_is_local(const struct listen_address *address)

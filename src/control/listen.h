@@ -4,7 +4,8 @@
  *
  *     127.0.0.1:7117                      IPv4
  *     [::1]:7117                          IPv6
- *     *:7117                              every IPv4 and IPv6 address
+ *     *:7117                              every IPv4 and IPv6 address; so does [::], which
+ *                                         fails where there is no IPv6
  *     unix:/run/caudex/caudexd.sock,mode=0660
  *     127.0.0.1:7118,handler=echo         what answers there; kv when not said
  *

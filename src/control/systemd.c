@@ -37,20 +37,6 @@ static bool int_option_is(int fd, int option, int wanted)
     return getsockopt(fd, SOL_SOCKET, option, &value, &len) == 0 && value == wanted;
 }
 
-/* A wildcard that takes both families is written `*`; see listen.h. */
-static void read_in6(int fd, const struct sockaddr_in6 *in6, struct listen_address *address)
-{
-    int v6_only = 1;
-    socklen_t len = sizeof v6_only;
-
-    getsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &v6_only, &len);
-    if (IN6_IS_ADDR_UNSPECIFIED(&in6->sin6_addr) && v6_only == 0)
-        snprintf(address->host, sizeof address->host, "*");
-    else
-        inet_ntop(AF_INET6, &in6->sin6_addr, address->host, sizeof address->host);
-    address->port = ntohs(in6->sin6_port);
-}
-
 static bool read_address(int fd, struct listen_address *address)
 {
     union any_address bound;
@@ -64,7 +50,8 @@ static bool read_address(int fd, struct listen_address *address)
         inet_ntop(AF_INET, &bound.in.sin_addr, address->host, sizeof address->host);
         address->port = ntohs(bound.in.sin_port);
     } else if (bound.any.sa_family == AF_INET6) {
-        read_in6(fd, &bound.in6, address);
+        inet_ntop(AF_INET6, &bound.in6.sin6_addr, address->host, sizeof address->host);
+        address->port = ntohs(bound.in6.sin6_port);
     } else if (bound.any.sa_family == AF_UNIX && bound.un.sun_path[0] == '/') {
         address->family = LISTEN_UNIX;
         memcpy(address->host, bound.un.sun_path, sizeof address->host - 1);
