@@ -168,7 +168,7 @@ static void a_line_near_its_limit_is_cut_exactly_when_it_must(void **state)
 
 static void nothing_follows_a_cut_value(void **state)
 {
-    char value[LOG_LINE_NBYTES_MAX];
+    static char value[LOG_LINE_NBYTES_MAX];
     const struct log_field fields[] = {LOG_BYTES("value", cdx_bytes_of(value, sizeof value)),
                                        LOG_NUMBER("after", 1)};
 

@@ -52,11 +52,9 @@ static void place_text(const struct config_loading *l, enum option_id id,
         config_env_name(id, env);
         snprintf(text, CONFIG_ERROR_NBYTES, "environment: %s", env);
         break;
+    case CONFIG_DEFAULT: /* defaults are no mistakes */
     case CONFIG_COMMAND_LINE:
         snprintf(text, CONFIG_ERROR_NBYTES, "command line: --%s", key);
-        break;
-    case CONFIG_DEFAULT:
-        snprintf(text, CONFIG_ERROR_NBYTES, "default: key '%s'", key);
         break;
     }
 }

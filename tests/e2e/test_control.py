@@ -706,6 +706,18 @@ def test_a_handed_over_socket_serves_all_workers_and_restarts():
                     echo(server)
 
 
+def test_more_addresses_than_can_be_served_stop_the_start():
+    with listening() as tcp:
+        server = Activated([tcp], listen=["127.0.0.1:0"] * 16)
+        try:
+            with pytest.raises(StartError) as caught:
+                server.start()
+        finally:
+            server.kill()
+            server.remove()
+    assert "more than 16 listening addresses, with those handed over" in caught.value.log
+
+
 def test_a_socket_that_does_not_listen_stops_the_start():
     with socket.socket() as idle:
         server = Activated([idle], names="kv")
