@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import jinja2
 
 from layout import finish
 from plan import Plan
+from reference import make_reference
+from vectors import make_vectors
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -19,7 +22,6 @@ class Output:
 
     template: str
     path: str
-    kind: str = "c"
 
 
 OUTPUTS = (
@@ -31,11 +33,11 @@ OUTPUTS = (
     Output("encode.c.j2", "{p}_encode.c"),
     Output("client.h.j2", "include/caudex/{p}_client.h"),
     Output("client.c.j2", "{p}_client.c"),
-    Output("fuzz_parse.c.j2", "fuzz_{p}_parse.c", "fuzz"),
-    Output("fuzz_roundtrip.c.j2", "fuzz_{p}_roundtrip.c", "fuzz"),
-    Output("dictionary.dict.j2", "{p}.dict", "fuzz"),
-    Output("reference.md.j2", "{p}.md", "doc"),
-    Output("vectors.md.j2", "vectors/{p}_{frame}.md", "doc"),
+    Output("fuzz_parse.c.j2", "fuzz_{p}_parse.c"),
+    Output("fuzz_roundtrip.c.j2", "fuzz_{p}_roundtrip.c"),
+    Output("dictionary.dict.j2", "{p}.dict"),
+    Output("reference.md.j2", "{p}.md"),
+    Output("vectors.md.j2", "vectors/{p}_{frame}.md"),
 )
 
 
@@ -50,11 +52,21 @@ def render(plan: Plan) -> dict[str, str]:
         if "{frame}" in output.path:
             for frame in plan.frames:
                 path = output.path.format(p=plan.prefix, frame=frame.name)
-                texts[path] = _text(template.render(plan=plan, frame=frame), path)
+                texts[path] = _text(template.render(plan=plan, frame=frame, **_extra(output, plan, frame.name)), path)
         else:
             path = output.path.format(p=plan.prefix)
-            texts[path] = _text(template.render(plan=plan), path)
+            texts[path] = _text(template.render(plan=plan, **_extra(output, plan)), path)
     return texts
+
+
+def _extra(output: Output, plan: Plan, frame: str = "") -> dict[str, Any]:
+    """What one kind of output shows besides the plan."""
+    if output.template == "reference.md.j2":
+        return {"reference": make_reference(plan.model)}
+    if output.template == "vectors.md.j2":
+        model = next(f for f in plan.model.frames if f.name == frame)
+        return {"vectors": make_vectors(plan.model, model)}
+    return {}
 
 
 def _environment() -> jinja2.Environment:
