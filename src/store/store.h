@@ -29,6 +29,13 @@
  * version of the store; writes become visible to a read section that begins
  * after store_write_end. There is one writer at a time; a thread must not
  * write inside its own read section.
+ *
+ * Limits of this implementation, which its callers should not build on:
+ * readers and the writer exclude each other, a waiting writer first; the index
+ * grows and shrinks in one go, tens of milliseconds per million keys, and
+ * store_drop() frees what it removes before it returns; every boundary of a
+ * key has a node with a copy of the prefix, so a key of nothing but slashes
+ * costs the square of its length.
  */
 #ifndef STORE_STORE_H
 #define STORE_STORE_H
@@ -81,7 +88,7 @@ struct store_entry {
 struct store_child {
     /** The child's whole path. */
     struct cdx_bytes key;
-    /** Stored keys at and below it. */
+    /** Stored keys in its subtree, as store_count() says. */
     uint64_t keys;
     /** Whether the child itself is a stored key. */
     bool stored;
@@ -100,6 +107,8 @@ struct store_probe {
     enum store_probe_kind kind;
     uint16_t boundaries; /* hashes held; 0: none, the lookup computes its own */
     struct cdx_bytes key;
+    uint16_t open;     /* of the boundaries, as many as may still answer … */
+    uint64_t revision; /* … while the store is at this one */
     uint64_t hash[STORE_PROBE_BOUNDARIES_MAX + 2]; /* shortest boundary first, the whole key last */
     uint16_t end[STORE_PROBE_BOUNDARIES_MAX + 2];  /* where each boundary ends */
 };
@@ -110,15 +119,15 @@ struct store_probe {
  */
 struct store_cursor {
     const struct store *store;
-    const void *node;
-    const void *root;
     struct cdx_bytes key;
+    uint32_t node;
+    uint32_t root;
     uint32_t state;
 };
 
 struct store_stats {
     uint64_t keys;        /* stored keys */
-    uint64_t nodes;       /* nodes of the tree, with those that hold no value */
+    uint64_t nodes;       /* boundaries of stored keys, stored themselves or not; 0 when empty */
     uint64_t revision;    /* last published write; 0: none yet */
     uint64_t key_nbytes;  /* sum of the stored keys' lengths */
     uint64_t value_nbytes; /* sum of the stored values' lengths */

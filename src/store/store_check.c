@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The invariants, as code.
+ *
+ * One preorder walk looks at every node, its children and its place in the
+ * treap, adds up what the store keeps counts of, and looks each node up in the
+ * index; the index then shows that it holds nothing else. Walks are bounded by
+ * the number of nodes, so that a broken link cannot make them endless.
+ */
+#include "store_private.h"
+#include "store_tree.h"
+
+/* What the walk adds up. */
+struct totals {
+    uint64_t nodes;
+    uint64_t units;
+    uint64_t relative_keys;
+    uint64_t key_nbytes;
+    uint64_t value_nbytes;
+    uint64_t value_heap_nbytes;
+};
+
+static const char *check_key(const struct store *store, const struct store_node *node)
+{
+    const struct store_node *parent = store_at(store, node->parent);
+    if (node->segment_at != parent->key_nbytes || node->key_nbytes <= node->segment_at)
+        return "tree: a segment does not begin where the parent's key ends";
+    if (!store_is_prefix(store_node_key(parent), store_node_key(node)))
+        return "tree: a key does not begin with its parent's";
+    struct cdx_bytes segment = store_node_segment(node);
+    if (segment.data[0] != '/' && node->parent != STORE_ROOT)
+        return "tree: a segment does not begin with '/'";
+    if (memchr(segment.data + 1, '/', segment.len - 1) != NULL)
+        return "tree: a segment has a '/' inside";
+    bool slash = segment.len == 1 && segment.data[0] == '/';
+    if (slash != ((node->flags & STORE_NODE_SLASH) != 0))
+        return "tree: the mark of a '/' segment is wrong";
+    return NULL;
+}
+
+static const char *check_treap(const struct store *store, store_ref ref)
+{
+    const struct store_node *node = store_at(store, ref);
+    const store_ref below[2] = {node->left, node->right};
+    for (unsigned side = 0; side < 2; side++) {
+        if (below[side] == 0)
+            continue;
+        const struct store_node *other = store_at(store, below[side]);
+        if (other->up != ref || other->parent != node->parent)
+            return "treap: a link is not returned";
+        if (store_tree_priority(store, below[side]) >= store_tree_priority(store, ref))
+            return "treap: a priority is above its parent's";
+    }
+    if (node->up == 0 && store_at(store, node->parent)->child != ref)
+        return "treap: a root that its parent does not know";
+    return NULL;
+}
+
+/* Order, counts and the '/' child of one node's children. */
+static const char *check_children(const struct store *store, store_ref parent)
+{
+    const struct store_node *node = store_at(store, parent);
+    uint64_t keys = node->value != NULL;
+    bool slash_answers = false;
+    struct cdx_bytes before = cdx_empty();
+    for (store_ref ref = store_tree_first(store, parent); ref != 0;
+         ref = store_tree_next(store, ref)) {
+        const struct store_node *child = store_at(store, ref);
+        if (child->parent != parent)
+            return "tree: a child has another parent";
+        if (before.len != 0 && store_tree_compare(before, store_node_segment(child)) >= 0)
+            return "tree: children are out of order";
+        before = store_node_segment(child);
+        keys += child->keys;
+        if ((child->flags & STORE_NODE_SLASH) != 0) {
+            if (ref != node->child)
+                return "treap: the segment '/' is not the root";
+            slash_answers = child->value != NULL;
+        }
+        if (keys > node->keys)
+            break;
+    }
+    if (keys != node->keys)
+        return "tree: a node's keys do not add up";
+    if (slash_answers != ((node->flags & STORE_NODE_SLASH_ANSWERS) != 0))
+        return "tree: the mark of a stored '/' child is wrong";
+    return NULL;
+}
+
+static const char *check_value(const struct store_node *node, struct totals *totals)
+{
+    if (offsetof(struct store_node, key) + node->key_nbytes >
+        (size_t)node->units * STORE_UNIT_NBYTES)
+        return "node: the key is longer than the block";
+    if (node->value == NULL)
+        return node->value_nbytes == 0 ? NULL : "node: length without a value";
+    if (node->value_nbytes > STORE_VALUE_NBYTES_MAX || node->revision == 0)
+        return "node: a value's length or revision is out of bounds";
+    totals->key_nbytes += node->key_nbytes;
+    totals->value_nbytes += node->value_nbytes;
+    totals->relative_keys += node->key_nbytes != 0 && node->key[0] != '/';
+    if (!store_node_is_inline(node))
+        totals->value_heap_nbytes += node->value_nbytes;
+    else if (node->value_nbytes > store_node_room(node))
+        return "node: an inline value is longer than its room";
+    return NULL;
+}
+
+static const char *check_node(const struct store *store, store_ref ref, struct totals *totals)
+{
+    const struct store_node *node = store_at(store, ref);
+    const char *broken = check_value(node, totals);
+    if (broken == NULL)
+        broken = check_children(store, ref);
+    totals->units += node->units;
+    if (broken != NULL || ref == STORE_ROOT)
+        return broken;
+    totals->nodes++;
+    if (node->keys == 0)
+        return "tree: a node with nothing stored at or below it";
+    if (node->revision > store->revision)
+        return "node: a revision from the future";
+    broken = check_key(store, node);
+    if (broken == NULL)
+        broken = check_treap(store, ref);
+    if (broken == NULL && store_index_find(&store->index, store_index_hash(&store->index, ref),
+                                           store_node_key(node), false) != ref)
+        broken = "index: a node is missing";
+    return broken;
+}
+
+static const char *check_totals(const struct store *store, const struct totals *totals)
+{
+    if (totals->nodes != store->nodes || totals->nodes != store->index.used)
+        return "store: the nodes do not add up";
+    if (totals->units != store->arena.live_units)
+        return "store: the arena holds blocks that are no nodes";
+    if (totals->relative_keys != store->relative_keys)
+        return "store: the relative keys do not add up";
+    if (totals->key_nbytes != store->key_nbytes)
+        return "store: the key bytes do not add up";
+    if (totals->value_nbytes != store->value_nbytes ||
+        totals->value_heap_nbytes != store->value_heap_nbytes)
+        return "store: the value bytes do not add up";
+    return NULL;
+}
+
+const char *store_check(const struct store *store)
+{
+    struct totals totals = {.nodes = 0};
+    for (store_ref ref = STORE_ROOT; ref != 0;
+         ref = store_tree_preorder(store, ref, STORE_ROOT)) {
+        const char *broken = check_node(store, ref, &totals);
+        if (broken != NULL)
+            return broken;
+        if (totals.nodes > store->nodes)
+            return "tree: more nodes than counted";
+    }
+    const char *broken = check_totals(store, &totals);
+    if (broken == NULL)
+        broken = store_arena_check(&store->arena);
+    if (broken == NULL)
+        broken = store_index_check(&store->index);
+    return broken;
+}
