@@ -268,7 +268,7 @@ static void a_full_output_defers_the_rest_and_loses_nothing(void **state)
             drive_feed(&f.drive, pipeline, cut);
             drive_feed(&f.drive, pipeline + cut, pipeline_len - cut);
             assert_same_answers(&f);
-            assert_true(f.drive.turns > 2);
+            assert_true(limits[l] > 200 || f.drive.turns > 2);
             close_fixture(&f);
         }
     }

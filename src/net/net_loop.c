@@ -1,0 +1,392 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One worker: its libuv loop, and the turn that works on all connections that
+ * had input.
+ *
+ * Happy path: read callbacks only note what arrived. When all are through, the
+ * check handle gives the noted input to the handlers, all connections of one
+ * handler together, and sends each one's answers with one write.
+ *
+ * Failure modes: no memory for an input buffer: the read is tried again after the
+ * turn has freed the others. The control command is looked at once per turn and on wake-up.
+ */
+#include "net_internal.h"
+
+#include <caudex/heap.h>
+
+#include <assert.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/socket.h>
+
+/* ---- turns ---- */
+
+/* Offers the ready connections' input; returns those that were taken as a ring. */
+static void accept_ready(struct net_host *host, struct net_link *taken)
+{
+    while (!net_link_alone(&host->ready)) {
+        struct net_conn *conn = NET_CONN_OF_READY(host->ready.next);
+        if (!host->class->accept(host->handler, conn->session, conn->input))
+            return;
+        net_link_remove(&conn->ready);
+        net_link_append(taken, &conn->ready);
+    }
+}
+
+static void answer_taken(struct net_loop *loop, struct net_host *host, struct net_link *taken)
+{
+    while (!net_link_alone(taken)) {
+        struct net_conn *conn = NET_CONN_OF_READY(taken->next);
+        size_t consumed = 0;
+        net_link_remove(&conn->ready);
+        loop->out.len = 0;
+        enum handler_verdict verdict =
+            host->class->answer(host->handler, conn->session, &loop->out, &consumed);
+        bool answered = loop->out.len != 0;
+        net_conn_send(conn, &loop->out);
+        net_conn_after_turn(conn, verdict, consumed, answered);
+    }
+}
+
+static void host_turn(struct net_loop *loop, struct net_host *host)
+{
+    while (!net_link_alone(&host->ready)) {
+        struct net_link taken;
+        net_link_init(&taken);
+        host->class->turn_begin(host->handler);
+        accept_ready(host, &taken);
+        assert(!net_link_alone(&taken)); /* an empty queue takes at least one */
+        host->class->prefetch(host->handler);
+        answer_taken(loop, host, &taken);
+        host->class->turn_end(host->handler);
+    }
+}
+
+void net_loop_turn(struct net_loop *loop)
+{
+    bool worked = false;
+    loop->in_turn = true;
+    for (size_t i = 0; i < loop->host_count; i++) {
+        worked = worked || !net_link_alone(&loop->hosts[i].ready);
+        host_turn(loop, &loop->hosts[i]);
+    }
+    loop->in_turn = false;
+    loop->inputs.current = 0;
+    loop->inputs.used = 0;
+    if (worked)
+        net_count(&loop->counters.turns, 1);
+    if (loop->out.cap > NET_OUTPUT_KEEP_NBYTES)
+        handler_output_free(&loop->out);
+}
+
+/* Leftover input becomes ready again. */
+static void wake_later(struct net_loop *loop)
+{
+    while (!net_link_alone(&loop->later)) {
+        struct net_conn *conn = NET_CONN_OF_READY(loop->later.next);
+        size_t n = conn->stash_nbytes;
+        net_link_remove(&conn->ready);
+        conn->input = cdx_bytes_of(conn->stash,
+                                   n < NET_READ_PER_TURN_NBYTES ? n : NET_READ_PER_TURN_NBYTES);
+        net_link_append(&conn->host->ready, &conn->ready);
+    }
+}
+
+static void on_again(uv_idle_t *idle)
+{
+    (void)idle; /* its being active keeps the loop from sleeping */
+}
+
+void net_loop_again(struct net_loop *loop)
+{
+    if (!loop->again_active) {
+        uv_idle_start(&loop->again, on_again);
+        loop->again_active = true;
+    }
+}
+
+/* ---- ending ---- */
+
+static void close_listeners(struct net_loop *loop)
+{
+    for (size_t i = 0; i < loop->server->config.listener_count; i++) {
+        struct net_listener *l = &loop->listeners[i];
+        if (!l->open)
+            continue;
+        l->open = false;
+        uv_close(&l->uv.handle, NULL);
+    }
+}
+
+static void each_conn(struct net_loop *loop, void (*visit)(struct net_conn *conn))
+{
+    struct net_link *link = loop->conns.next;
+    while (link != &loop->conns) {
+        struct net_link *next = link->next;
+        visit(NET_CONN_OF_ALL(link));
+        link = next;
+    }
+}
+
+static void stop_conn(struct net_conn *conn)
+{
+    net_conn_close(conn);
+}
+
+static void drain_begin_conn(struct net_conn *conn)
+{
+    conn->had_input = true; /* one more look at what is on its way */
+}
+
+/* A connection that sent nothing since the last look has had all its answers. */
+static void drain_conn(struct net_conn *conn)
+{
+    bool late = uv_now(&conn->loop->uv) - conn->loop->drain_begun_ms >
+                atomic_load_explicit(&conn->loop->server->drain_timeout_ms, memory_order_relaxed) / 2;
+    if (conn->state == NET_SERVING && (late || (!conn->had_input && conn->stash_nbytes == 0)))
+        net_conn_notice(conn, HANDLER_NOTICE_STOPPING);
+    conn->had_input = false;
+}
+
+static void drain_step(struct net_loop *loop)
+{
+    uint64_t limit =
+        atomic_load_explicit(&loop->server->drain_timeout_ms, memory_order_relaxed);
+    if (uv_now(&loop->uv) - loop->drain_begun_ms >= limit)
+        each_conn(loop, stop_conn);
+    else
+        each_conn(loop, drain_conn);
+    net_loop_maybe_end(loop);
+}
+
+/* Those whom the system has accepted already were promised a connection. */
+static void accept_backlog(struct net_loop *loop)
+{
+    for (size_t i = 0; i < loop->server->config.listener_count; i++) {
+        uv_os_fd_t listening;
+        struct net_listener *l = &loop->listeners[i];
+        if (!l->open || uv_fileno(&l->uv.handle, &listening) != 0)
+            continue;
+        for (;;) {
+            int fd = accept4(listening, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+            if (fd < 0)
+                break;
+            net_conn_adopt(l, fd);
+        }
+    }
+}
+
+static void obey(struct net_loop *loop)
+{
+    int command = atomic_load(&loop->server->command);
+    if (command == NET_COMMAND_NONE || loop->ending)
+        return;
+    if (!loop->draining) {
+        loop->draining = true;
+        loop->drain_begun_ms = uv_now(&loop->uv);
+        if (command == NET_COMMAND_DRAIN)
+            accept_backlog(loop);
+        close_listeners(loop);
+        each_conn(loop, drain_begin_conn);
+    }
+    if (command == NET_COMMAND_STOP) {
+        each_conn(loop, stop_conn);
+        net_loop_maybe_end(loop);
+    }
+}
+
+void net_loop_maybe_end(struct net_loop *loop)
+{
+    if (!loop->draining || loop->ending || !net_link_alone(&loop->conns))
+        return;
+    loop->ending = true;
+    uv_close((uv_handle_t *)&loop->control, NULL);
+    uv_close((uv_handle_t *)&loop->check, NULL);
+    uv_close((uv_handle_t *)&loop->again, NULL);
+    uv_close((uv_handle_t *)&loop->tick, NULL);
+}
+
+/* ---- callbacks ---- */
+
+static void on_check(uv_check_t *check)
+{
+    struct net_loop *loop = check->data;
+    if (loop->again_active) {
+        uv_idle_stop(&loop->again);
+        loop->again_active = false;
+    }
+    wake_later(loop);
+    net_loop_turn(loop);
+}
+
+static void on_control(uv_async_t *async)
+{
+    obey(async->data);
+}
+
+static uint64_t tick_ms(const struct net_server *server)
+{
+    uint64_t idle = atomic_load_explicit(&server->idle_timeout_ms, memory_order_relaxed);
+    uint64_t slow = atomic_load_explicit(&server->request_timeout_ms, memory_order_relaxed);
+    uint64_t least = (idle < slow ? idle : slow) / 4;
+    if (least < NET_TICK_MS_MIN)
+        return NET_TICK_MS_MIN;
+    return least < NET_TICK_MS_MAX ? least : NET_TICK_MS_MAX;
+}
+
+static void on_tick(uv_timer_t *timer)
+{
+    struct net_loop *loop = timer->data;
+    uint64_t now = uv_now(&loop->uv);
+    struct net_link *link = loop->conns.next;
+    while (link != &loop->conns) {
+        struct net_link *next = link->next;
+        net_conn_tick(NET_CONN_OF_ALL(link), now);
+        link = next;
+    }
+    for (size_t i = 0; i < loop->server->config.listener_count; i++) {
+        if (loop->listeners[i].owed && loop->listeners[i].open)
+            net_conn_accept(&loop->listeners[i]);
+    }
+    obey(loop);
+    if (loop->draining)
+        drain_step(loop);
+    if (!loop->ending)
+        uv_timer_start(timer, on_tick, loop->draining ? NET_TICK_MS_MIN : tick_ms(loop->server), 0);
+}
+
+static void on_connection(uv_stream_t *stream, int status)
+{
+    struct net_listener *listener = stream->data;
+    if (status == 0)
+        net_conn_accept(listener);
+}
+
+/* ---- lifecycle ---- */
+
+static struct net_host *host_for(struct net_loop *loop, const struct handler_class *class)
+{
+    for (size_t i = 0; i < loop->host_count; i++) {
+        if (loop->hosts[i].class == class)
+            return &loop->hosts[i];
+    }
+    struct net_host *host = &loop->hosts[loop->host_count];
+    if (class->open(&loop->env, &host->handler) != CDX_OK)
+        return NULL;
+    host->class = class;
+    net_link_init(&host->ready);
+    loop->host_count++;
+    return host;
+}
+
+static int listener_open(struct net_loop *loop, struct net_listener *l, size_t index)
+{
+    const struct net_listener_config *config = &loop->server->config.listeners[index];
+    int rc;
+    l->loop = loop;
+    l->family = config->family;
+    l->host = host_for(loop, config->handler);
+    if (l->host == NULL)
+        return UV_ENOMEM;
+    rc = l->family == NET_UNIX ? uv_pipe_init(&loop->uv, &l->uv.pipe, 0)
+                               : uv_tcp_init(&loop->uv, &l->uv.tcp);
+    if (rc != 0)
+        return rc;
+    l->open = true;
+    l->uv.handle.data = l;
+    rc = l->family == NET_UNIX ? uv_pipe_open(&l->uv.pipe, l->fd) : uv_tcp_open(&l->uv.tcp, l->fd);
+    if (rc != 0)
+        return rc;
+    l->fd = -1;
+    return uv_listen(&l->uv.stream, (int)loop->server->config.backlog, on_connection);
+}
+
+static int handles_init(struct net_loop *loop)
+{
+    int rc = uv_async_init(&loop->uv, &loop->control, on_control);
+    if (rc != 0)
+        return rc;
+    uv_check_init(&loop->uv, &loop->check);
+    uv_idle_init(&loop->uv, &loop->again);
+    uv_timer_init(&loop->uv, &loop->tick);
+    loop->control.data = loop;
+    loop->check.data = loop;
+    loop->tick.data = loop;
+    uv_check_start(&loop->check, on_check);
+    return uv_timer_start(&loop->tick, on_tick, tick_ms(loop->server), 0);
+}
+
+enum cdx_status net_loop_init(struct net_loop *loop)
+{
+    if (uv_loop_init(&loop->uv) != 0)
+        return CDX_NO_MEMORY;
+    loop->initialised = true;
+    loop->uv.data = loop;
+    net_link_init(&loop->conns);
+    net_link_init(&loop->later);
+    if (handles_init(loop) != 0)
+        return CDX_SYSTEM;
+    for (size_t i = 0; i < loop->server->config.listener_count; i++) {
+        int rc = listener_open(loop, &loop->listeners[i], i);
+        if (rc != 0)
+            return rc == UV_ENOMEM ? CDX_NO_MEMORY : CDX_SYSTEM;
+    }
+    return CDX_OK;
+}
+
+static void close_walk(uv_handle_t *handle, void *arg)
+{
+    (void)arg;
+    if (!uv_is_closing(handle))
+        uv_close(handle, NULL);
+}
+
+void net_loop_free(struct net_loop *loop)
+{
+    if (!loop->initialised)
+        return;
+    uv_walk(&loop->uv, close_walk, NULL); /* of a loop that never ran */
+    uv_run(&loop->uv, UV_RUN_DEFAULT);
+    int rc = uv_loop_close(&loop->uv);
+    assert(rc == 0);
+    (void)rc;
+    for (size_t i = 0; i < loop->host_count; i++)
+        loop->hosts[i].class->close(loop->hosts[i].handler);
+    for (size_t i = 0; i < NET_INPUT_BUFFERS_MAX; i++)
+        cdx_free(loop->inputs.buffers[i]);
+    handler_output_free(&loop->out);
+    loop->initialised = false;
+}
+
+/* Worker i to the i-th core that the process may use. */
+static void pin(unsigned index)
+{
+    cpu_set_t allowed;
+    if (sched_getaffinity(0, sizeof allowed, &allowed) != 0 || CPU_COUNT(&allowed) == 0)
+        return;
+    unsigned wanted = index % (unsigned)CPU_COUNT(&allowed);
+    for (size_t cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+        if (!CPU_ISSET(cpu, &allowed) || wanted-- != 0)
+            continue;
+        cpu_set_t one;
+        CPU_ZERO(&one);
+        CPU_SET(cpu, &one);
+        (void)pthread_setaffinity_np(pthread_self(), sizeof one, &one);
+        return;
+    }
+}
+
+void *net_loop_run(void *arg)
+{
+    struct net_loop *loop = arg;
+    struct net_server *server = loop->server;
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, NULL);
+    if (server->config.pin_workers)
+        pin(loop->index);
+    uv_run(&loop->uv, UV_RUN_DEFAULT);
+    if (atomic_fetch_sub(&server->live, 1) == 1 && server->ended != NULL)
+        server->ended(server->ended_arg);
+    return NULL;
+}
