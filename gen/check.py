@@ -288,6 +288,18 @@ def _c_names(p: m.Protocol) -> Iterator[tuple[str, str, Span]]:
     for c in p.calls:
         yield f"call '{c.name}'", names.upper(names.join(p.prefix, "call", c.name)), c.span
         yield f"call '{c.name}'", names.join(p.prefix, c.name, "request"), c.span
+    yield from _client_names(p)
+
+
+def _client_names(p: m.Protocol) -> Iterator[tuple[str, str, Span]]:
+    """The generated client's types and functions."""
+    for name in ("reply", "client"):
+        yield f"the client's struct '{name}'", names.join(p.prefix, name), p.span
+    for name in ("connect", "close"):
+        yield f"the client's function '{name}'", names.join(p.prefix, name) + "()", p.span
+    for c in p.calls:
+        yield f"call '{c.name}'", names.join(p.prefix, c.name) + "()", c.span
+        yield f"call '{c.name}'", names.join(p.prefix, c.name, "send") + "()", c.span
 
 
 def _documented(p: m.Protocol) -> Iterator[tuple[str, tuple[str, ...], Span]]:

@@ -21,8 +21,13 @@ RESERVED = frozenset(
 )
 # `delete` is a call of kv and a member in C; C++ users reach it through its functions.
 
-# Names of the parser's own state.
-STATE = frozenset("offset begin error_at cs acc left field reason".split())
+# Names of the parser's own state, and of what generated client functions take beside a frame's fields.
+STATE = frozenset(
+    """
+    offset begin error_at cs acc left field reason
+    core client fn arg row row_arg reply sent_rid mark sent waiter is_last
+    """.split()
+)
 
 
 def problem(name: str) -> str | None:

@@ -46,6 +46,7 @@ class CValue:
     value: int
     line: int
     doc: tuple[str, ...]
+    more: bool = False     # as a status: more frames follow
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,7 @@ class Member:
     spill_at: str = "0"    # C: where the field begins in the spill
     index: int = 0         # among the frame's bytes fields
     is_final: bool = False  # nothing comes behind it
+    place: str = ""        # C: where it begins in the whole frame `message`
 
     @property
     def is_last(self) -> bool:
@@ -223,6 +225,18 @@ class Part:
     bytes: CType | None
 
 
+@dataclass(frozen=True)
+class AnswerBody:
+    """A typed body of an answer, and the field that it stands in."""
+
+    struct: CStruct
+    field: Member
+
+    @property
+    def NAME(self) -> str:
+        return f"{self.field.NAME}_{self.struct.NAME}"
+
+
 @dataclass
 class CShape:
     call: "CCall"
@@ -242,6 +256,22 @@ class CShape:
     behind: str             # C: bytes behind the body, to find its place from the frame's end
     inline: bool
     more: bool              # more frames follow this one
+    # For the client, which gives out the correlate itself.
+    call_params: str = ""
+    call_args: str = ""
+    size_args: str = ""
+    handed_on: str = ""     # the parameters, passed to another function
+
+    @property
+    def answer_body(self) -> AnswerBody | None:
+        return next((AnswerBody(p.struct, p.field) for p in self.parts if p.struct is not None), None)
+
+    def limit_of(self, field: Member) -> str:
+        """C: most bytes of that field in this kind of frame."""
+        part = next((p for p in self.parts if p.field is field), None)
+        if part is None:
+            return "0u"
+        return f"{part.struct.max if part.struct else part.bytes.max if part.bytes else 0}u"
 
 
 @dataclass(frozen=True)
@@ -260,6 +290,10 @@ class CCall:
     @property
     def answers(self) -> list[CShape]:
         return [s for s in self.shapes if s.status is not None]
+
+    @property
+    def has_rows(self) -> bool:
+        return any(s.more for s in self.answers)
 
 
 @dataclass(frozen=True)
@@ -300,10 +334,53 @@ class Plan:
         return next(f for f in self.frames if f.name == "response")
 
     @property
+    def body_enums(self) -> list[str]:
+        """Names of the enums that stand in bodies."""
+        return [x.enum.name for s in self.structs for x in s.fields if x.enum is not None]
+
+    @property
     def status(self) -> CEnum:
         """The enum that says what an answer's frame is."""
         assert self.response.selector.enum is not None
         return self.response.selector.enum
+
+    @property
+    def answer_structs(self) -> list[CStruct]:
+        """Every typed body that an answer can have, once each."""
+        used = {s.struct.name for s in self.shapes if s.status is not None and s.struct is not None}
+        return [s for s in self.structs if s.name in used]
+
+    @property
+    def answer_bodies(self) -> list[AnswerBody]:
+        """Every typed body with the field that it stands in, once each."""
+        bodies: list[AnswerBody] = []
+        for shape in self.shapes:
+            body = shape.answer_body
+            if shape.status is not None and body is not None and body not in bodies:
+                bodies.append(body)
+        return bodies
+
+    def answers_text(self, call: CCall) -> list[str]:
+        """One line for each kind of frame that answers the call, for its documentation."""
+        enum = f"{self.PREFIX}_{self.status.NAME}"
+        lines = []
+        for shape in call.answers:
+            used = [f"body.{part.struct.name}" if part.struct else part.field.name for part in shape.parts]
+            name = f"{enum}_{shape.status.NAME if shape.status else ''}"
+            lines.append(f"{name}{' (to `row`)' if shape.more else ''}: {', '.join(used) or 'no fields'}.")
+        return lines
+
+    @property
+    def unasked_text(self) -> Member | None:
+        """The field with text for people in frames that answer no request."""
+        parts = [part for call in self.any for shape in call.shapes for part in shape.parts]
+        return next((part.field for part in parts if part.bytes is not None), None)
+
+    @property
+    def rid_max(self) -> int:
+        """The largest RID that a client gives out: wider fields are told apart by one value above it."""
+        width = self.response.correlate.width
+        return (1 << (8 * width)) - 1 if width <= 4 else 0xFFFFFFFE
 
 
 def make_plan(protocol: m.Protocol) -> Plan:
@@ -349,7 +426,7 @@ class _Planner:
         return in_frames + in_bodies
 
     def enum(self, e: m.Enum) -> CEnum:
-        values = tuple(CValue(v.name, names.upper(v.name), v.value, v.span.line, v.doc) for v in e.values)
+        values = tuple(CValue(v.name, names.upper(v.name), v.value, v.span.line, v.doc, v.more) for v in e.values)
         return CEnum(e.name, names.upper(e.name), e.width, e.span.line, e.doc, values)
 
     def member(self, f: m.Field) -> Member:
@@ -411,6 +488,7 @@ class _Planner:
         for source, member in zip(f.fields, members):
             segment = segments[-1]
             member.start = (f" + {fixed}u" if fixed else "") + lengths()
+            member.place = f"{fixed}u" + "".join(f" + message->{x.name}.len" for x in counted)
             segment.steps.append(self.step(source, member, segment.size, member is members[0]))
             segment.size += member.width
             fixed += member.width
@@ -486,6 +564,7 @@ class _Planner:
         """The typed encoder: its parameters, what it checks, and what it hands on."""
         frame = shape.frame
         params, args, sizes = [], [], []
+        call_params, call_args, size_args = [], [], []
         size_terms = [f"{self.PREFIX}_{frame.NAME}_HEAD_NBYTES"]
         for x in frame.fields:
             part = parts.get(x.name)
@@ -496,6 +575,8 @@ class _Planner:
             elif x.kind == "int":
                 params.append(f"{x.ctype} {x.name}")
                 args.append(x.name)
+                call_args.append(f"({x.ctype})mark" if x is frame.correlate else x.name)
+                call_params += [] if x is frame.correlate else [params[-1]]
             elif part is None:
                 args.append("cdx_empty()")
             elif part.struct is not None:
@@ -503,12 +584,18 @@ class _Planner:
                 shape.struct, shape.body, shape.inline = part.struct, x.name, False
                 params.append(c_type)
                 sizes.append(c_type)
+                call_params.append(c_type)
+                call_args.append(x.name)
+                size_args.append(x.name)
                 args.append("cdx_bytes_of(NULL, nbytes)")
                 size_terms.append(f"{self.prefix}_{part.struct.name}_size({x.name})")
             else:
                 assert part.bytes is not None
                 params.append(f"struct cdx_bytes {x.name}")
                 sizes.append(f"size_t {x.name}_len")
+                call_params.append(params[-1])
+                call_args.append(x.name)
+                size_args.append(f"{x.name}.len")
                 args.append(x.name)
                 size_terms.append(f"{x.name}_len")
                 shape.checks.append(f"{x.name}.len > {self.PREFIX}_{part.bytes.NAME}_NBYTES_MAX")
@@ -516,6 +603,10 @@ class _Planner:
             shape.behind = self.behind(frame, shape.body, parts)
         shape.params = "".join(f", {x}" for x in params)
         shape.args = "".join(f", {x}" for x in args)
+        shape.call_params = "".join(f", {x}" for x in call_params)
+        shape.call_args = "".join(f", {x}" for x in call_args)
+        shape.size_args = ", ".join(size_args)
+        shape.handed_on = "".join(f", {x}" for x in call_args if not x.endswith(")mark"))
         shape.size_params = ", ".join(sizes) or "void"
         shape.size_expr = " + ".join(size_terms)
 
