@@ -85,6 +85,7 @@ void handler_kv_match_all(void *context, const struct kv_request *request)
 struct page {
     uint32_t rows_max;
     size_t nbytes_end; /* length of the output after which the page is full */
+    bool at_empty_key; /* the last row's key cannot be a cursor: empty means the beginning */
     struct kv_page_end end;
 };
 
@@ -101,8 +102,9 @@ static struct page page_begin(const struct handler *h, uint32_t limit)
 /* Called with a row at hand: true when it must wait for the next page. */
 static bool page_is_full(const struct handler *h, struct page *page)
 {
-    bool full = page->end.rows == page->rows_max ||
+    bool full = page->end.rows >= page->rows_max ||
                 (page->end.rows != 0 && h->out->len >= page->nbytes_end);
+    full = full && !page->at_empty_key;
     if (full)
         page->end.remainder = KV_REMAINDER_MORE;
     return full;
@@ -126,6 +128,7 @@ void handler_kv_list(void *context, const struct kv_request *request)
         handler_kv_commit(
             h, &cursor, kv_list_row_encode(&cursor, request->rid, entry.key, entry.value));
         page.end.rows++;
+        page.at_empty_key = entry.key.len == 0;
     }
     if (handler_kv_reserve(h, kv_list_ok_size(&page.end), &cursor))
         handler_kv_commit(h, &cursor, kv_list_ok_encode(&cursor, request->rid, &page.end));

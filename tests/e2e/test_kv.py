@@ -1,0 +1,277 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every call of the protocol over real sockets, and the edges of its semantics."""
+
+from __future__ import annotations
+
+import struct
+
+import pytest
+from kv import CALLS, Frame, Peer, number, page, request
+from server import Server
+
+KEY_MAX = 4096
+VALUE_MAX = 16 << 20
+
+
+@pytest.fixture(scope="module", params=["tcp", "unix", "ipv6", "two workers"])
+def server(request):
+    """One server for all tests here: over each family, and with two loops."""
+    flags = ["--workers=2"] if request.param == "two workers" else []
+    listen = ["[::1]:0,handler=kv"] if request.param == "ipv6" else []
+    with Server(*flags, unix=request.param == "unix", listen=listen) as running:
+        yield running
+        with Peer(running.connect()) as peer:
+            counts = {f.key.decode(): int(f.val) for f in peer.ask("stats") if f.status == "row"}
+        missed = [call for call in CALLS if counts[f"calls.{call}"] == 0]
+        assert not missed, f"never exercised end to end: {missed}"
+
+
+@pytest.fixture
+def peer(server):
+    """A connection to an empty store."""
+    with Peer(server.connect()) as connected:
+        connected.ask("drop")
+        yield connected
+
+
+def rows(frames: list[Frame]) -> list[tuple[bytes, bytes]]:
+    """Keys and values of an answer's rows."""
+    return [(f.key, f.val) for f in frames if f.status == "row"]
+
+
+def keys(frames: list[Frame]) -> list[bytes]:
+    """Keys of an answer's rows."""
+    return [f.key for f in frames if f.status == "row"]
+
+
+def put(peer: Peer, *names: bytes) -> None:
+    """Stores each key with itself as value."""
+    for name in names:
+        assert peer.one("put", name, name).status == "ok"
+
+
+def test_the_gate_knows_every_call_of_the_description():
+    """The list of calls above is the description's."""
+    from pathlib import Path
+
+    text = (Path(__file__).parents[2] / "proto" / "kv.cdx").read_text()
+    described = {line.split()[1]: int(line.split()[3], 16)
+                 for line in text.splitlines() if line.startswith("call ")}
+    assert described == CALLS
+
+
+def test_hello_names_version_and_limits(peer):
+    frame = peer.one("hello", val=struct.pack(">HH", 1, 0) + b"test")
+    assert frame.status == "ok"
+    major, _, key_max, value_max = struct.unpack(">HHII", frame.val[:12])
+    assert (major, key_max, value_max) == (1, KEY_MAX, VALUE_MAX)
+    assert frame.val[12:].startswith(b"caudexd ")
+    assert peer.one("hello", val=struct.pack(">HH", 9, 0)).status == "unsupported"
+    assert peer.one("ping").status == "ok"
+
+
+@pytest.mark.parametrize("value", [b"", b"x", bytes(range(256)), b"a" * 70000])
+def test_echo_returns_its_bytes(peer, value):
+    assert peer.one("echo", val=value) == Frame("ok", peer.rid, b"", value)
+
+
+@pytest.mark.parametrize(
+    "stored,path,answer",
+    [
+        (b"/foo", b"/foo", b"/foo"),
+        (b"/foo", b"/foo/", b"/foo"),
+        (b"/foo", b"/foo/bar", b"/foo"),
+        (b"/foo", b"/foobar", None),
+        (b"/foo", b"/fo", None),
+        (b"/foo", b"foo", None),
+        (b"/foo/", b"/foo/bar", b"/foo/"),
+        (b"/foo/", b"/foo/", b"/foo/"),
+        (b"/foo/", b"/foo", None),
+        (b"/foo/", b"/foo//", b"/foo/"),
+        (b"/", b"/", b"/"),
+        (b"/", b"/a/b", b"/"),
+        (b"/", b"//", b"/"),
+        (b"/", b"a", None),
+        (b"/", b"", None),
+        (b"//", b"//a", b"//"),
+        (b"//", b"/a", None),
+        (b"", b"", b""),
+        (b"", b"/a", b""),
+        (b"", b"a", None),
+        (b"a", b"a/b", b"a"),
+        (b"/a\0", b"/a\0/b", b"/a\0"),
+        (b"/a", b"/a\0/b", None),
+        (b"/\xff\xfe", b"/\xff\xfe/x", b"/\xff\xfe"),
+        (b"/%41", b"/A", None),
+        (b"/A", b"/a", None),
+        (b"/a/../b", b"/b", None),
+        (b"/" + b"x" * (KEY_MAX - 1), b"/" + b"x" * (KEY_MAX - 1), b"/" + b"x" * (KEY_MAX - 1)),
+        (b"/" + b"x" * (KEY_MAX - 3), b"/" + b"x" * (KEY_MAX - 3) + b"/y", b"/" + b"x" * (KEY_MAX - 3)),
+        (b"/" * (KEY_MAX - 1), b"/" * KEY_MAX, b"/" * (KEY_MAX - 1)),
+    ],
+)
+def test_match_follows_the_boundary_rule(peer, stored, path, answer):
+    put(peer, stored)
+    frame = peer.one("match", path)
+    if answer is None:
+        assert frame.status == "not_found"
+    else:
+        assert (frame.status, frame.key, frame.val) == ("ok", answer, answer)
+
+
+def test_the_longest_of_several_matches_wins_and_match_all_lists_them(peer):
+    put(peer, b"", b"/", b"/a", b"/a/", b"/a/b", b"/a/bc", b"/a/b/c/d")
+    assert peer.one("match", b"/a/b/c").key == b"/a/b"
+    assert peer.one("match", b"/a/x").key == b"/a/"
+    assert peer.one("match", b"/ab").key == b"/"
+    assert keys(peer.ask("match_all", b"/a/b/c")) == [b"", b"/", b"/a", b"/a/", b"/a/b"]
+    assert keys(peer.ask("match_all", b"b")) == []
+
+
+def test_match_bytes_knows_no_segments(peer):
+    put(peer, b"49", b"4930", b"/foo", b"/foo/b")
+    assert peer.one("match_bytes", b"4930123").key == b"4930"
+    assert peer.one("match_bytes", b"4931").key == b"49"
+    assert peer.one("match_bytes", b"/foobar").key == b"/foo"
+    assert peer.one("match_bytes", b"/foo/bar").key == b"/foo/b"
+    assert peer.one("match_bytes", b"5").status == "not_found"
+
+
+def test_values_up_to_their_limit_are_kept_as_they_are(peer):
+    for n in (0, 1, 63, 64, 65, 65535, 65536, 1 << 20):
+        value = bytes(i * 7 & 255 for i in range(256)) * (n // 256 + 1)
+        assert peer.one("put", b"/v", value[:n]).status == "ok"
+        assert peer.one("get", b"/v").val == value[:n]
+
+
+def test_a_value_of_the_largest_size_survives(peer):
+    value = b"\xa5" * VALUE_MAX
+    assert peer.one("put", b"/big", value).status == "ok"
+    assert peer.one("get", b"/big").val == value
+    assert peer.one("gets", b"/big").val[8:] == value
+    assert peer.one("match", b"/big/x").val == value
+    assert peer.one("delete", b"/big").status == "ok"
+
+
+def test_revisions_guard_conditional_writes(peer):
+    first = number(peer.one("put", b"/r", b"1"))
+    assert struct.unpack(">Q", peer.one("gets", b"/r").val[:8])[0] == first
+    second = number(peer.one("put_if", b"/r", struct.pack(">Q", first) + b"2"))
+    assert second > first
+    frame = peer.one("put_if", b"/r", struct.pack(">Q", first) + b"3")
+    assert (frame.status, number(frame)) == ("conflict", second)
+    frame = peer.one("put_if", b"/none", struct.pack(">Q", 7) + b"x")
+    assert (frame.status, number(frame)) == ("conflict", 0)
+    assert peer.one("put_if", b"/none", struct.pack(">Q", 0) + b"x").status == "ok"
+    assert peer.one("get", b"/r").val == b"2"
+
+
+def test_listing_is_in_path_order_and_pages_join_without_loss(peer):
+    names = [b"/a", b"/a/", b"/a/b", b"/a/b/c", b"/a-b", b"/a.b", b"/b\0", b"/\xff", b"a", b"z/y", b""]
+    put(peer, *names)
+    order = sorted(names, key=lambda k: bytes([0 if c == 0x2F else 1 for c in k][i // 2] if i % 2 == 0
+                                              else k[i // 2] for i in range(2 * len(k))))
+    assert keys(peer.ask("list", b"", page())) == order
+    for limit in (1, 2, 3):
+        got: list[bytes] = []
+        for _ in range(20):
+            frames = peer.ask("list", b"", page(limit, got[-1] if got else b""))
+            got += keys(frames)
+            if frames[-1].val[4] == 0:
+                break
+        assert got == order
+
+
+def test_listing_a_subtree_takes_what_its_key_would_answer(peer):
+    put(peer, b"/a", b"/a/", b"/a/b", b"/ab", b"/", b"x")
+    assert keys(peer.ask("list", b"/a", page())) == [b"/a", b"/a/", b"/a/b"]
+    assert keys(peer.ask("list", b"/a/", page())) == [b"/a/", b"/a/b"]
+    assert keys(peer.ask("list", b"/", page())) == [b"/", b"/a", b"/a/", b"/a/b", b"/ab"]
+    assert keys(peer.ask("list", b"/none", page())) == []
+    assert rows(peer.ask("list", b"/a/b", page(content=1))) == [(b"/a/b", b"")]
+    for key, n in ((b"/a", 3), (b"/a/", 2), (b"/", 5), (b"", 6), (b"/none", 0)):
+        assert number(peer.one("count", key)) == n
+
+
+def test_a_cursor_survives_changes_between_pages(peer):
+    put(peer, *(b"/k%02d" % i for i in range(20)))
+    first = keys(peer.ask("list", b"/", page(10)))
+    assert first == [b"/k%02d" % i for i in range(10)]
+    peer.one("delete", b"/k09")
+    peer.one("delete", b"/k10")
+    put(peer, b"/k05x", b"/k10x")
+    rest = keys(peer.ask("list", b"/", page(0, b"/k09")))
+    assert rest == [b"/k10x"] + [b"/k%02d" % i for i in range(11, 20)]
+
+
+def test_children_are_one_level_with_counts(peer):
+    put(peer, b"/a/x", b"/a/y/z", b"/a", b"/b", b"rel/x")
+
+    def children(key: bytes, **args) -> list[tuple[bytes, int, int]]:
+        frames = peer.ask("children", key, page(content=None, **args))
+        return [(k, *struct.unpack(">QB", v)) for k, v in rows(frames)]
+
+    assert children(b"") == [(b"/a", 3, 1), (b"/b", 1, 1), (b"rel", 1, 0)]
+    assert children(b"/") == [(b"/a", 3, 1), (b"/b", 1, 1)]
+    assert children(b"/a") == [(b"/a/x", 1, 1), (b"/a/y", 1, 0)]
+    assert children(b"/a/") == [(b"/a/x", 1, 1), (b"/a/y", 1, 0)]
+    assert children(b"/a", after=b"/a/x") == [(b"/a/y", 1, 0)]
+    assert children(b"/a", limit=1) == [(b"/a/x", 1, 1)]
+
+
+def test_delete_leaves_what_is_below_and_drop_does_not(peer):
+    put(peer, b"/a", b"/a/b", b"/a/b/c", b"/ab")
+    assert peer.one("delete", b"/a").status == "ok"
+    assert peer.one("delete", b"/a").status == "not_found"
+    assert peer.one("get", b"/a/b").status == "ok"
+    frame = peer.one("drop", b"/a")
+    assert struct.unpack(">QQ", frame.val)[1] == 2
+    assert keys(peer.ask("list", b"", page())) == [b"/ab"]
+    assert struct.unpack(">QQ", peer.one("drop").val)[1] == 1
+
+
+@pytest.mark.parametrize(
+    "data,offset,field",
+    [
+        (b"\x7f", 0, "type"),
+        (b"\x00", 0, "type"),
+        (b"\x02" + struct.pack(">IH", 1, 1), 5, "key"),
+        (b"\x10" + struct.pack(">IH", 1, KEY_MAX + 1), 5, "key"),
+        (b"\x10" + struct.pack(">IH", 1, 2) + b"/a" + struct.pack(">I", 1), 9, "val"),
+        (b"\x30" + struct.pack(">IH", 1, 2) + b"/a" + struct.pack(">I", VALUE_MAX + 1), 9, "val"),
+        (b"\x30" + struct.pack(">IH", 1, 2) + b"/a" + b"\xff\xff\xff\xff", 9, "val"),
+        (b"\x20" + struct.pack(">IH", 1, 0) + struct.pack(">I", 4), 7, "val"),
+        (b"\x20" + struct.pack(">IH", 1, 0) + struct.pack(">I", 5) + b"\0\0\0\0\x02", 15, "list_args.content"),
+    ],
+)
+def test_bad_bytes_are_refused_with_their_place_and_the_stream_ends(server, data, offset, field):
+    for split in (False, True):
+        with Peer(server.connect()) as peer:
+            peer.send(request("ping", 1))
+            if split:
+                for i in range(len(data)):
+                    peer.send(data[i : i + 1])
+            else:
+                peer.send(data)
+            frames = list(peer.rest())
+            assert [f.status for f in frames] == ["ok", "malformed"]
+            text = frames[1].val.decode()
+            assert text.startswith(f"byte {11 + offset} of the stream: field '{field}': "), text
+
+
+def test_a_pipeline_of_ten_thousand_is_answered_in_order(peer):
+    put(peer, b"/p")
+    data = b"".join(request("match", i, b"/p/%d" % i) for i in range(1, 10001))
+    peer.send(data)
+    for i in range(1, 10001):
+        (frame,) = peer.answer(i)
+        assert (frame.status, frame.key) == ("ok", b"/p")
+
+
+def test_every_split_of_a_request_gives_the_same_answer(peer):
+    put(peer, b"/s")
+    data = request("match", 9, b"/s/t") + request("get", 10, b"/s")
+    for cut in range(1, len(data)):
+        peer.send(data[:cut])
+        peer.send(data[cut:])
+        assert [f.status for f in peer.answer(9) + peer.answer(10)] == ["ok", "ok"]

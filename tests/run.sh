@@ -1,0 +1,114 @@
+#!/bin/sh
+# The test command: installs what is missing, builds, and runs every test: a plain build,
+# the same under ASan and UBSan, and a short fuzz.
+#
+#     sh tests/run.sh            everything
+#     sh tests/run.sh plain      only the plain build's tests   (also: sanitized, fuzz, lint)
+#
+# Builds stand in build/; the last line is "N passed, N failed". 0: none failed.
+set -eu
+cd "$(dirname "$0")/.."
+root=$(pwd)
+what=${1:-all}
+jobs=$(nproc)
+passed=0
+failed=0
+failures=""
+
+# note NAME STATUS: counts one result
+note() {
+    if [ "$2" -eq 0 ]; then
+        passed=$((passed + 1))
+    else
+        failed=$((failed + 1))
+        failures="$failures $1"
+        echo "FAILED: $1"
+    fi
+}
+
+# configure_and_build DIR OPTION…
+configure_and_build() {
+    dir=$1
+    shift
+    cmake -S "$root" -B "$dir" -G Ninja "$@" >"$dir.configure.log" 2>&1 || {
+        cat "$dir.configure.log"
+        return 1
+    }
+    ninja -C "$dir" -j "$jobs"
+}
+
+# run_ctest DIR ARG…: counts every test of the build
+run_ctest() {
+    dir=$1
+    shift
+    rc=0
+    (cd "$dir" && ctest --output-on-failure --no-tests=error -j "$jobs" "$@") >"$dir.ctest.log" 2>&1 || rc=$?
+    grep -E 'Test +#|% tests passed|FAILED|Failed' "$dir.ctest.log" || true
+    total=$(sed -n 's/.*tests failed out of \([0-9]*\).*/\1/p' "$dir.ctest.log" | tail -n 1)
+    bad=$(sed -n 's/.*, \([0-9]*\) tests failed out of.*/\1/p' "$dir.ctest.log" | tail -n 1)
+    if [ -z "$total" ]; then
+        cat "$dir.ctest.log"
+        note "ctest in $dir" 1
+        return 0
+    fi
+    passed=$((passed + total - bad))
+    failed=$((failed + bad))
+    if [ "$rc" -ne 0 ]; then
+        cat "$dir.ctest.log"
+        failures="$failures ctest:$dir"
+    fi
+}
+
+# suite NAME DIR LABEL CMAKE-OPTION… : builds one configuration and runs its tests (of that label, or -)
+suite() {
+    name=$1
+    dir=$2
+    label=$3
+    shift 3
+    echo "== $name"
+    rc=0
+    configure_and_build "$dir" "$@" || rc=$?
+    note "build of $name" "$rc"
+    if [ "$rc" -ne 0 ]; then
+        return 0
+    fi
+    if [ "$label" = - ]; then
+        run_ctest "$dir"
+    else
+        run_ctest "$dir" -L "$label"
+    fi
+}
+
+# check NAME COMMAND…: one test that is a command
+check() {
+    name=$1
+    shift
+    rc=0
+    "$@" || rc=$?
+    note "$name" "$rc"
+}
+
+sh tests/setup.sh build test
+mkdir -p build
+
+if [ "$what" = all ] || [ "$what" = lint ]; then
+    echo "== lint"
+    check "shellcheck" shellcheck src/run.sh tests/run.sh tests/setup.sh
+    check "mypy" sh -c "cd gen && mypy --strict --python-executable /usr/bin/python3 --cache-dir=$root/build/mypy ./*.py"
+fi
+if [ "$what" = all ] || [ "$what" = plain ]; then
+    suite "plain" build/plain - -DCAUDEX_BENCH=ON
+fi
+if [ "$what" = all ] || [ "$what" = sanitized ]; then
+    suite "sanitized" build/sanitized - -DCMAKE_BUILD_TYPE=Debug -DCMAKE_C_FLAGS_DEBUG="-O1 -g" \
+        -DCAUDEX_SANITIZE=address,undefined -DCAUDEX_BENCH=OFF
+fi
+if [ "$what" = all ] || [ "$what" = fuzz ]; then
+    suite "fuzz" build/fuzz fuzz -DCMAKE_C_COMPILER=clang -DCAUDEX_FUZZ=ON -DCAUDEX_BENCH=OFF
+fi
+
+if [ -n "$failures" ]; then
+    echo "failed:$failures"
+fi
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]
