@@ -8,9 +8,12 @@
  *     uv_run(loop, UV_RUN_DEFAULT);
  *
  * Requests may be sent at once; they go out when the connection stands, and all
- * that one turn of the loop has sent goes out together. Connecting again is left to the caller, who
- * alone knows which requests may be repeated: close this transport (inside on_event, if you like),
- * wait as long as is polite, and connect anew.
+ * that one turn of the loop has queued goes out together.
+ *
+ * Connecting again is left to the caller, who alone knows which requests may be
+ * repeated: close this transport (inside `event`, if you like), wait as long as is
+ * polite, and connect anew. libuv writes without MSG_NOSIGNAL: a program that must
+ * survive a peer's reset ignores SIGPIPE.
  */
 #ifndef CAUDEX_CLIENT_UV_H
 #define CAUDEX_CLIENT_UV_H
@@ -29,9 +32,9 @@ struct cdx_uv;
 
 /**
  * What became of the connection: CDX_OK once when it stands; then, or instead, once
- * why it has ended: CDX_ADDRESS, CDX_SYSTEM, CDX_TIMEOUT (no connection in time), CDX_CLOSED,
- * CDX_MALFORMED, CDX_UNEXPECTED, CDX_NO_MEMORY. Every open request has been told before; the caller
- * still has to close. Not called because of, nor after, cdx_uv_close().
+ * why it has ended: CDX_ADDRESS, CDX_SYSTEM, CDX_TIMEOUT (no connection in time),
+ * CDX_CLOSED, CDX_MALFORMED, CDX_UNEXPECTED, CDX_NO_MEMORY. Every open request has been
+ * told before; the caller still has to close. Not called because of, nor after, cdx_uv_close().
  */
 typedef void cdx_uv_event_fn(void *arg, struct cdx_uv *uv, enum cdx_status status);
 
@@ -55,9 +58,9 @@ CDX_MUST_CHECK enum cdx_status cdx_uv_connect(struct uv_loop_s *loop, const char
 
 /**
  * Ends the connection: every open request fails with CDX_CLOSED inside this call, and
- * `closed` (NULL: nobody) comes when the loop has let go, on a later turn. Allowed inside every
- * callback; `uv` is not to be used any more, and a second call is refused silently while callbacks
- * of the first run.
+ * `closed` (NULL: nobody) comes when the loop has let go, on a later turn. Allowed inside
+ * every callback, also inside those that this call makes, where it does nothing more.
+ * Otherwise `uv` is not to be used after it.
  */
 void cdx_uv_close(struct cdx_uv *uv, cdx_uv_closed_fn *closed, void *arg);
 
