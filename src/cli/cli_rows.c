@@ -8,10 +8,20 @@
 #include <caudex/kv.h>
 #include <jansson.h>
 
+/* Whether an allocation has failed in jansson, which then blames the text. One thread reads rows. */
+static bool json_no_memory;
+
+static void *json_allocate(size_t nbytes)
+{
+    void *memory = cdx_malloc(nbytes);
+    json_no_memory |= memory == NULL;
+    return memory;
+}
+
 void cli_rows_init(struct cli_rows *rows, enum cli_format format, struct cdx_bytes value)
 {
     *rows = (struct cli_rows){.format = format, .value = value};
-    json_set_alloc_funcs(cdx_malloc, cdx_free);
+    json_set_alloc_funcs(json_allocate, cdx_free);
 }
 
 void cli_rows_free(struct cli_rows *rows)
@@ -117,10 +127,11 @@ static enum cdx_status json_read(struct cli_rows *rows, struct cdx_bytes line,
                                  struct cli_failure *failure)
 {
     json_error_t error;
+    json_no_memory = false;
     json_t *object = json_loadb((const char *)line.data, line.len,
                                 JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &error);
     if (object == NULL) {
-        if (json_error_code(&error) == json_error_out_of_memory)
+        if (json_no_memory)
             return CDX_NO_MEMORY;
         cli_fail(failure, CLI_EXIT_LOCAL, "not JSON, at byte %d: %s", error.position, error.text);
         return CDX_INVALID;
