@@ -119,9 +119,21 @@ def frames_are_complete(p: m.Protocol, report: Report) -> None:
         for f in frame.fields:
             if frame.name == "response" and isinstance(f.type, m.Selector):
                 report.error("CDX0308", f.type_span, "a response has a status, not a call", "use an enum")
-        if not any(f.is_bytes for f in frame.fields):
+        counted = [f for f in frame.fields if f.is_bytes]
+        if not counted:
             report.error("CDX0308", frame.span, f"frame {frame.name} carries no bytes",
                          "give it at least one bytes field")
+        for f in frame.fields:
+            first = frame.fields.index(counted[0]) if counted else len(frame.fields)
+            if isinstance(f.type, m.Selector) and first < frame.fields.index(f):
+                report.error("CDX0308", f.span, f"the call stands behind the bytes of '{counted[0].name}'",
+                             "put it first: it says how long they may be",
+                             Note(counted[0].span, "described here"))
+        for f in counted:
+            other = frame.named(f.name + "_len")
+            if other is not None:
+                report.error("CDX0204", other.span, f"'{other.name}' is the name of the length of '{f.name}'",
+                             "choose another name", Note(f.span, "described here"))
 
 
 def _exactly_one(frame: m.Frame, fields: list[m.Field], what: str, report: Report) -> None:

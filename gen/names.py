@@ -21,11 +21,13 @@ RESERVED = frozenset(
 )
 # `delete` is a call of kv and a member in C; C++ users reach it through its functions.
 
-# Names of the parser's own state, and of what generated client functions take beside a frame's fields.
+# Names that stand beside a frame's fields in C: the parser's state, and parameters and variables of
+# generated functions.
 STATE = frozenset(
     """
     offset begin error_at cs acc left field reason
     core client fn arg row row_arg reply sent_rid mark sent waiter is_last
+    at bounds end frame in n nbytes next outcome p pieces q r s spill start whole wire
     """.split()
 )
 
