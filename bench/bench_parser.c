@@ -83,7 +83,7 @@ static bool outcome_equal(const struct outcome *a, const struct outcome *b)
 
 /* The same loop around either parser: the calls are direct, as in a program. */
 #define DEFINE_RUN(name, parser_type, parser_init, parser_feed, parser_error)                      \
-    static struct outcome name(const struct input *in, size_t piece, unsigned passes)             \
+    static struct outcome name(const struct input *in, size_t piece, unsigned passes)              \
     {                                                                                              \
         struct parser_type parser;                                                                 \
         struct cdx_spill spill;                                                                    \
@@ -239,16 +239,18 @@ static void print_json(size_t rounds)
 {
     (void)printf("{\"bench\":\"parser\",\"rounds\":%zu,\"cells\":[", rounds);
     for (size_t i = 0; i < CELL_COUNT; i++)
-        (void)printf("%s{\"pieces\":\"%s\",\"value_nbytes\":%zu,\"hand_ns\":%.3f,"
-                     "\"generated_ns\":%.3f,\"ratio\":%.4f}",
-                     i != 0 ? "," : "", cells[i].name, cells[i].val_len, cells[i].hand_ns,
-                     cells[i].generated_ns, cells[i].ratio);
+        (void)printf(
+            "%s{\"pieces\":\"%s\",\"value_nbytes\":%zu,\"hand_ns\":%.3f,"
+            "\"generated_ns\":%.3f,\"ratio\":%.4f}",
+            i != 0 ? "," : "", cells[i].name, cells[i].val_len, cells[i].hand_ns,
+            cells[i].generated_ns, cells[i].ratio);
     (void)printf("]}\n");
 }
 
 static int usage(void)
 {
-    (void)fprintf(stderr, "usage: bench_parser [--json] [--rounds N], N from 1 to %u\n", ROUNDS_MAX);
+    (void)fprintf(stderr, "usage: bench_parser [--json] [--rounds N], N from 1 to %u\n",
+                  ROUNDS_MAX);
     return 2;
 }
 

@@ -131,8 +131,7 @@ static enum cdx_status judge_val_len(struct hand_parser *s, uint32_t val_len)
 static enum cdx_status read_head(struct hand_parser *s, const uint8_t **next, const uint8_t *end)
 {
     const uint8_t *p = *next;
-    if (s->left == HEAD_NBYTES && end - p >= (ptrdiff_t)HEAD_NBYTES &&
-        limits[*p].kind != UNKNOWN) {
+    if (s->left == HEAD_NBYTES && end - p >= (ptrdiff_t)HEAD_NBYTES && limits[*p].kind != UNKNOWN) {
         s->type = *p;
         s->rid = cdx_load_be32(p + 1);
         *next = p + HEAD_NBYTES;
@@ -162,8 +161,7 @@ static enum cdx_status read_head(struct hand_parser *s, const uint8_t **next, co
     return CDX_MORE;
 }
 
-static enum cdx_status read_val_len(struct hand_parser *s, const uint8_t **next,
-                                    const uint8_t *end)
+static enum cdx_status read_val_len(struct hand_parser *s, const uint8_t **next, const uint8_t *end)
 {
     const uint8_t *p = *next;
     if (s->left == VAL_LEN_NBYTES && end - p >= (ptrdiff_t)VAL_LEN_NBYTES) {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* main() for a fuzz harness without a fuzzer: runs it once on every file, and on every file of every folder, named. */
+/* main() for a fuzz harness without a fuzzer: runs it once on every file, and on every file of
+ * every folder, named. */
 #include <dirent.h>
 #include <errno.h>
 #include <stdint.h>

@@ -31,66 +31,67 @@ static const struct kv_current current = {43};
 static const struct kv_put_if_args put_if = {42, {(const uint8_t *)"v", 1}};
 static const struct kv_dropped dropped = {45, 2};
 
-
 #define HELLO_ARGS "\0\1\0\2me"
 #define HELLO_INFO "\0\1\0\2\0\0\x10\0\1\0\0\0d"
 #define REVISED "\x11\x22\x33\x44\x55\x66\x77\x88v"
 #define LIST_ARGS "\0\0\0\7\1/a"
 #define WRITTEN "\1\2\3\4\5\6\7\x8"
 
-/* X(name, request or response, first byte, arguments behind the RID, key, value on the wire, arguments of the size) */
-#define FRAMES(X)                                                                               \
-    X(hello_request, request, 0x01, (&o, RID, &hello_args), "", HELLO_ARGS, (&hello_args))      \
-    X(hello_ok, response, 0x00, (&o, RID, &hello_info), "", HELLO_INFO, (&hello_info))          \
-    X(hello_unsupported, response, 0x21, (&o, RID, &hello_info), "", HELLO_INFO, (&hello_info)) \
-    X(ping_request, request, 0x02, (&o, RID), "", "", ())                                       \
-    X(ping_ok, response, 0x00, (&o, RID), "", "", ())                                           \
-    X(echo_request, request, 0x03, (&o, RID, VAL), "", "cdn-a", (5))                            \
-    X(echo_ok, response, 0x00, (&o, RID, VAL), "", "cdn-a", (5))                                \
-    X(get_request, request, 0x10, (&o, RID, KEY), "/img", "", (4))                              \
-    X(get_ok, response, 0x00, (&o, RID, VAL), "", "cdn-a", (5))                                 \
-    X(get_not_found, response, 0x10, (&o, RID), "", "", ())                                     \
-    X(match_request, request, 0x11, (&o, RID, KEY), "/img", "", (4))                            \
-    X(match_ok, response, 0x00, (&o, RID, KEY, VAL), "/img", "cdn-a", (4, 5))                   \
-    X(match_not_found, response, 0x10, (&o, RID), "", "", ())                                   \
-    X(match_bytes_request, request, 0x12, (&o, RID, KEY), "/img", "", (4))                      \
-    X(match_bytes_ok, response, 0x00, (&o, RID, KEY, VAL), "/img", "cdn-a", (4, 5))             \
-    X(match_bytes_not_found, response, 0x10, (&o, RID), "", "", ())                             \
-    X(match_all_request, request, 0x13, (&o, RID, KEY), "/img", "", (4))                        \
-    X(match_all_row, response, 0x01, (&o, RID, KEY, VAL), "/img", "cdn-a", (4, 5))              \
-    X(match_all_ok, response, 0x00, (&o, RID, &rows_end), "", "\0\0\0\x9", (&rows_end))         \
-    X(gets_request, request, 0x14, (&o, RID, KEY), "/img", "", (4))                             \
-    X(gets_ok, response, 0x00, (&o, RID, &revised), "", REVISED, (&revised))                    \
-    X(gets_not_found, response, 0x10, (&o, RID), "", "", ())                                    \
+/* X(name, request or response, first byte, arguments behind the RID, key, value on the wire,
+ * arguments of the size) */
+#define FRAMES(X)                                                                                  \
+    X(hello_request, request, 0x01, (&o, RID, &hello_args), "", HELLO_ARGS, (&hello_args))         \
+    X(hello_ok, response, 0x00, (&o, RID, &hello_info), "", HELLO_INFO, (&hello_info))             \
+    X(hello_unsupported, response, 0x21, (&o, RID, &hello_info), "", HELLO_INFO, (&hello_info))    \
+    X(ping_request, request, 0x02, (&o, RID), "", "", ())                                          \
+    X(ping_ok, response, 0x00, (&o, RID), "", "", ())                                              \
+    X(echo_request, request, 0x03, (&o, RID, VAL), "", "cdn-a", (5))                               \
+    X(echo_ok, response, 0x00, (&o, RID, VAL), "", "cdn-a", (5))                                   \
+    X(get_request, request, 0x10, (&o, RID, KEY), "/img", "", (4))                                 \
+    X(get_ok, response, 0x00, (&o, RID, VAL), "", "cdn-a", (5))                                    \
+    X(get_not_found, response, 0x10, (&o, RID), "", "", ())                                        \
+    X(match_request, request, 0x11, (&o, RID, KEY), "/img", "", (4))                               \
+    X(match_ok, response, 0x00, (&o, RID, KEY, VAL), "/img", "cdn-a", (4, 5))                      \
+    X(match_not_found, response, 0x10, (&o, RID), "", "", ())                                      \
+    X(match_bytes_request, request, 0x12, (&o, RID, KEY), "/img", "", (4))                         \
+    X(match_bytes_ok, response, 0x00, (&o, RID, KEY, VAL), "/img", "cdn-a", (4, 5))                \
+    X(match_bytes_not_found, response, 0x10, (&o, RID), "", "", ())                                \
+    X(match_all_request, request, 0x13, (&o, RID, KEY), "/img", "", (4))                           \
+    X(match_all_row, response, 0x01, (&o, RID, KEY, VAL), "/img", "cdn-a", (4, 5))                 \
+    X(match_all_ok, response, 0x00, (&o, RID, &rows_end), "", "\0\0\0\x9", (&rows_end))            \
+    X(gets_request, request, 0x14, (&o, RID, KEY), "/img", "", (4))                                \
+    X(gets_ok, response, 0x00, (&o, RID, &revised), "", REVISED, (&revised))                       \
+    X(gets_not_found, response, 0x10, (&o, RID), "", "", ())                                       \
     X(list_request, request, 0x20, (&o, RID, KEY, &list_args), "/img", LIST_ARGS, (4, &list_args)) \
-    X(list_row, response, 0x01, (&o, RID, KEY, VAL), "/img", "cdn-a", (4, 5))                   \
-    X(list_ok, response, 0x00, (&o, RID, &page_end), "", "\0\0\0\3\1", (&page_end))             \
-    X(children_request, request, 0x21, (&o, RID, KEY, &children_args), "/img", "\0\0\1\0",      \
-      (4, &children_args))                                                                      \
-    X(children_row, response, 0x01, (&o, RID, KEY, &child), "/img", "\0\0\0\0\0\0\0\5\1", (4, &child)) \
-    X(children_ok, response, 0x00, (&o, RID, &page_end), "", "\0\0\0\3\1", (&page_end))         \
-    X(count_request, request, 0x22, (&o, RID, KEY), "/img", "", (4))                            \
-    X(count_ok, response, 0x00, (&o, RID, &total), "", "\0\0\0\0\0\0\0\6", (&total))            \
-    X(put_request, request, 0x30, (&o, RID, KEY, VAL), "/img", "cdn-a", (4, 5))                 \
-    X(put_ok, response, 0x00, (&o, RID, &written), "", WRITTEN, (&written))                     \
-    X(put_no_memory, response, 0x22, (&o, RID), "", "", ())                                     \
-    X(put_if_request, request, 0x31, (&o, RID, KEY, &put_if), "/img", "\0\0\0\0\0\0\0\x2av",    \
-      (4, &put_if))                                                                             \
-    X(put_if_ok, response, 0x00, (&o, RID, &written), "", WRITTEN, (&written))                  \
-    X(put_if_conflict, response, 0x11, (&o, RID, &current), "", "\0\0\0\0\0\0\0\x2b", (&current)) \
-    X(put_if_no_memory, response, 0x22, (&o, RID), "", "", ())                                  \
-    X(delete_request, request, 0x32, (&o, RID, KEY), "/img", "", (4))                           \
-    X(delete_ok, response, 0x00, (&o, RID, &written), "", WRITTEN, (&written))                  \
-    X(delete_not_found, response, 0x10, (&o, RID), "", "", ())                                  \
-    X(drop_request, request, 0x33, (&o, RID, KEY), "/img", "", (4))                             \
-    X(drop_ok, response, 0x00, (&o, RID, &dropped), "", "\0\0\0\0\0\0\0\x2d\0\0\0\0\0\0\0\2",   \
-      (&dropped))                                                                               \
-    X(stats_request, request, 0x40, (&o, RID), "", "", ())                                      \
-    X(stats_row, response, 0x01, (&o, RID, KEY, VAL), "/img", "cdn-a", (4, 5))                  \
-    X(stats_ok, response, 0x00, (&o, RID, &rows_end), "", "\0\0\0\x9", (&rows_end))             \
-    X(any_malformed, response, 0x20, (&o, RID, VAL), "", "cdn-a", (5))                          \
-    X(any_busy, response, 0x23, (&o, RID, VAL), "", "cdn-a", (5))                               \
-    X(any_timeout, response, 0x24, (&o, RID, VAL), "", "cdn-a", (5))                            \
+    X(list_row, response, 0x01, (&o, RID, KEY, VAL), "/img", "cdn-a", (4, 5))                      \
+    X(list_ok, response, 0x00, (&o, RID, &page_end), "", "\0\0\0\3\1", (&page_end))                \
+    X(children_request, request, 0x21, (&o, RID, KEY, &children_args), "/img", "\0\0\1\0",         \
+      (4, &children_args))                                                                         \
+    X(children_row, response, 0x01, (&o, RID, KEY, &child), "/img", "\0\0\0\0\0\0\0\5\1",          \
+      (4, &child))                                                                                 \
+    X(children_ok, response, 0x00, (&o, RID, &page_end), "", "\0\0\0\3\1", (&page_end))            \
+    X(count_request, request, 0x22, (&o, RID, KEY), "/img", "", (4))                               \
+    X(count_ok, response, 0x00, (&o, RID, &total), "", "\0\0\0\0\0\0\0\6", (&total))               \
+    X(put_request, request, 0x30, (&o, RID, KEY, VAL), "/img", "cdn-a", (4, 5))                    \
+    X(put_ok, response, 0x00, (&o, RID, &written), "", WRITTEN, (&written))                        \
+    X(put_no_memory, response, 0x22, (&o, RID), "", "", ())                                        \
+    X(put_if_request, request, 0x31, (&o, RID, KEY, &put_if), "/img", "\0\0\0\0\0\0\0\x2av",       \
+      (4, &put_if))                                                                                \
+    X(put_if_ok, response, 0x00, (&o, RID, &written), "", WRITTEN, (&written))                     \
+    X(put_if_conflict, response, 0x11, (&o, RID, &current), "", "\0\0\0\0\0\0\0\x2b", (&current))  \
+    X(put_if_no_memory, response, 0x22, (&o, RID), "", "", ())                                     \
+    X(delete_request, request, 0x32, (&o, RID, KEY), "/img", "", (4))                              \
+    X(delete_ok, response, 0x00, (&o, RID, &written), "", WRITTEN, (&written))                     \
+    X(delete_not_found, response, 0x10, (&o, RID), "", "", ())                                     \
+    X(drop_request, request, 0x33, (&o, RID, KEY), "/img", "", (4))                                \
+    X(drop_ok, response, 0x00, (&o, RID, &dropped), "", "\0\0\0\0\0\0\0\x2d\0\0\0\0\0\0\0\2",      \
+      (&dropped))                                                                                  \
+    X(stats_request, request, 0x40, (&o, RID), "", "", ())                                         \
+    X(stats_row, response, 0x01, (&o, RID, KEY, VAL), "/img", "cdn-a", (4, 5))                     \
+    X(stats_ok, response, 0x00, (&o, RID, &rows_end), "", "\0\0\0\x9", (&rows_end))                \
+    X(any_malformed, response, 0x20, (&o, RID, VAL), "", "cdn-a", (5))                             \
+    X(any_busy, response, 0x23, (&o, RID, VAL), "", "cdn-a", (5))                                  \
+    X(any_timeout, response, 0x24, (&o, RID, VAL), "", "cdn-a", (5))                               \
     X(any_stopping, response, 0x25, (&o, RID, VAL), "", "cdn-a", (5))
 
 /* One typed encoder: what it writes, and the same frame put together by hand. */
@@ -103,23 +104,28 @@ struct frame {
     struct cdx_bytes key, val;
 };
 
-#define FUNCTIONS(name, direction, first, args, key, val, sizes)                                \
-    static enum cdx_status encode_##name(struct cdx_out *out)                                   \
-    {                                                                                           \
-        struct cdx_out o = *out;                                                                \
-        const enum cdx_status status = kv_##name##_encode args;                                 \
-        *out = o;                                                                               \
-        return status;                                                                          \
-    }                                                                                           \
-    static size_t size_##name(void)                                                             \
-    {                                                                                           \
-        return kv_##name##_size sizes;                                                          \
+#define FUNCTIONS(name, direction, first, args, key, val, sizes)                                   \
+    static enum cdx_status encode_##name(struct cdx_out *out)                                      \
+    {                                                                                              \
+        struct cdx_out o = *out;                                                                   \
+        const enum cdx_status status = kv_##name##_encode args;                                    \
+        *out = o;                                                                                  \
+        return status;                                                                             \
+    }                                                                                              \
+    static size_t size_##name(void)                                                                \
+    {                                                                                              \
+        return kv_##name##_size sizes;                                                             \
     }
 FRAMES(FUNCTIONS)
 
 enum { request = 1, response = 0 };
-#define ROW(name, direction, first, args, key, val, sizes)                                      \
-    {#name, encode_##name, size_##name, direction, first, {(const uint8_t *)(key), sizeof(key) - 1}, \
+#define ROW(name, direction, first, args, key, val, sizes)                                         \
+    {#name,                                                                                        \
+     encode_##name,                                                                                \
+     size_##name,                                                                                  \
+     direction,                                                                                    \
+     first,                                                                                        \
+     {(const uint8_t *)(key), sizeof(key) - 1},                                                    \
      {(const uint8_t *)(val), sizeof(val) - 1}},
 static const struct frame frames[] = {FRAMES(ROW)};
 enum { FRAME_COUNT = sizeof frames / sizeof *frames };
@@ -320,7 +326,8 @@ static void bodies_that_do_not_fit_are_refused_at_the_field(void **state)
     assert_int_equal(error.offset, 8);
     assert_string_equal(error.reason, cdx_reason_text(CDX_REASON_TRAILING));
     struct kv_child c;
-    assert_int_equal(kv_child_decode(cdx_bytes_of("\0\0\0\0\0\0\0\0\2", 9), &c, &error), CDX_MALFORMED);
+    assert_int_equal(kv_child_decode(cdx_bytes_of("\0\0\0\0\0\0\0\0\2", 9), &c, &error),
+                     CDX_MALFORMED);
     assert_int_equal(error.offset, 8);
     assert_string_equal(error.field, "child.stored");
     assert_string_equal(error.reason, cdx_reason_text(CDX_REASON_UNKNOWN));

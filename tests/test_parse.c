@@ -31,7 +31,8 @@ static uint8_t *input_add(struct input *in, size_t n)
 
 /* A frame's head with any lengths, true or not, and `key_n` and `val_n` bytes. */
 static void input_frame(struct input *in, uint8_t type, uint32_t rid, uint32_t key_len,
-                        const void *key, size_t key_n, uint32_t val_len, const void *val, size_t val_n)
+                        const void *key, size_t key_n, uint32_t val_len, const void *val,
+                        size_t val_n)
 {
     uint8_t *p = input_add(in, 7 + key_n);
     p[0] = type;
@@ -170,12 +171,13 @@ static void typed_bodies_arrive_decoded(void **state)
     input_message(&in, KV_CALL_LIST, 2, CDX_STR("/"), cdx_bytes_of("\0\0\0\7\1/a", 7));
     input_message(&in, KV_CALL_CHILDREN, 3, CDX_STR("/"), cdx_bytes_of("\0\0\1\0/b", 6));
     input_message(&in, KV_CALL_PUT_IF, 4, CDX_STR("/"), cdx_bytes_of("\0\0\0\1\0\0\0\2v", 9));
-    split_expect(&kv_split_request, input_view(&in),
-                 "request type=1 rid=1 key= val=000100026d65 major=1 minor=2 agent=6d65\n"
-                 "request type=32 rid=2 key=2f val=00000007012f61 limit=7 content=1 after=2f61\n"
-                 "request type=33 rid=3 key=2f val=000001002f62 limit=256 after=2f62\n"
-                 "request type=49 rid=4 key=2f val=000000010000000276 revision=4294967298 value=76\n"
-                 "more need=11 field=type between\n");
+    split_expect(
+        &kv_split_request, input_view(&in),
+        "request type=1 rid=1 key= val=000100026d65 major=1 minor=2 agent=6d65\n"
+        "request type=32 rid=2 key=2f val=00000007012f61 limit=7 content=1 after=2f61\n"
+        "request type=33 rid=3 key=2f val=000001002f62 limit=256 after=2f62\n"
+        "request type=49 rid=4 key=2f val=000000010000000276 revision=4294967298 value=76\n"
+        "more need=11 field=type between\n");
     input_free(&in);
 }
 
@@ -190,7 +192,8 @@ static void longer_input_is_parsed_however_it_is_cut(void **state)
     for (uint32_t i = 0; i < 12; i++) {
         const bool with_val = i % 3 != 0;
         input_message(&in, with_val ? KV_CALL_PUT : KV_CALL_MATCH, i,
-                      cdx_bytes_of(bytes + i, i * 17 % 40), cdx_bytes_of(bytes, with_val ? i * 57 : 0));
+                      cdx_bytes_of(bytes + i, i * 17 % 40),
+                      cdx_bytes_of(bytes, with_val ? i * 57 : 0));
     }
     struct split_log log = split_parse(&kv_split_request, input_view(&in));
     size_t lines = 0;
@@ -209,10 +212,10 @@ static void what_is_still_missing_is_known_at_every_byte(void **state)
         const char *field;
     } expected[] = {
         /* put_if: TYPE RID KEYLEN "ab" VALLEN=9 */
-        {11, "type"}, {18, "rid"}, {17, "rid"}, {16, "rid"}, {15, "rid"}, {14, "key"}, {13, "key"},
-        {14, "key"},  {13, "key"}, {12, "val"}, {11, "val"}, {10, "val"}, {9, "val"},  {9, "val"},
-        {8, "val"},   {7, "val"},  {6, "val"},  {5, "val"},  {4, "val"},  {3, "val"},  {2, "val"},
-        {1, "val"},   {11, "type"},
+        {11, "type"}, {18, "rid"}, {17, "rid"}, {16, "rid"}, {15, "rid"},  {14, "key"},
+        {13, "key"},  {14, "key"}, {13, "key"}, {12, "val"}, {11, "val"},  {10, "val"},
+        {9, "val"},   {9, "val"},  {8, "val"},  {7, "val"},  {6, "val"},   {5, "val"},
+        {4, "val"},   {3, "val"},  {2, "val"},  {1, "val"},  {11, "type"},
     };
     struct input in = {0};
     input_message(&in, KV_CALL_PUT_IF, 4, CDX_STR("ab"), cdx_bytes_of("\0\0\0\1\0\0\0\2v", 9));
@@ -360,8 +363,9 @@ static const char *reason_for(uint32_t len, uint32_t min, uint32_t max)
 {
     if (len >= min && len <= max)
         return NULL;
-    return len < min ? "shorter than its lower limit"
-                     : max == 0 ? "must be empty here" : "longer than its limit";
+    return len < min  ? "shorter than its lower limit"
+           : max == 0 ? "must be empty here"
+                      : "longer than its limit";
 }
 
 static void key_lengths_are_judged_by_the_call_as_soon_as_they_arrive(void **state)
@@ -373,7 +377,8 @@ static void key_lengths_are_judged_by_the_call_as_soon_as_they_arrive(void **sta
             const char *reason = reason_for(lens[j], 0, calls[i].key_max);
             char expected[128];
             if (reason != NULL)
-                (void)snprintf(expected, sizeof expected, "error offset=16 field=key: %s\n", reason);
+                (void)snprintf(expected, sizeof expected, "error offset=16 field=key: %s\n",
+                               reason);
             else
                 (void)snprintf(expected, sizeof expected, "more need=%u field=%s\n",
                                lens[j] + 4 + calls[i].val_min, lens[j] ? "key" : "val");
@@ -426,8 +431,9 @@ static void unknown_calls_and_statuses_are_refused_at_their_byte(void **state)
                              "error offset=0 field=type: a value that is not in the description\n");
         if (memchr(statuses, (int)n, sizeof statuses) == NULL)
             for (size_t len = 1; len <= sizeof bytes; len++)
-                split_expect(&kv_split_response, cdx_bytes_of(bytes, len),
-                             "error offset=0 field=status: a value that is not in the description\n");
+                split_expect(
+                    &kv_split_response, cdx_bytes_of(bytes, len),
+                    "error offset=0 field=status: a value that is not in the description\n");
     }
 }
 
@@ -438,9 +444,10 @@ static void a_body_with_an_unknown_value_is_refused_where_the_value_stands(void 
     input_message(&in, KV_CALL_PING, 1, cdx_empty(), cdx_empty());
     input_message(&in, KV_CALL_LIST, 77, CDX_STR("/img"), cdx_bytes_of("\0\0\0\7\2/a", 7));
     input_message(&in, KV_CALL_PING, 2, cdx_empty(), cdx_empty());
-    split_expect(&kv_split_request, input_view(&in),
-                 "request type=2 rid=1 key= val=\n"
-                 "error offset=30 field=list_args.content: a value that is not in the description\n");
+    split_expect(
+        &kv_split_request, input_view(&in),
+        "request type=2 rid=1 key= val=\n"
+        "error offset=30 field=list_args.content: a value that is not in the description\n");
     input_free(&in);
 }
 
@@ -608,7 +615,8 @@ static void the_largest_message_passes(void **state)
     value[VALUE_MAX - 1] = 'z';
     uint8_t key[PATH_MAX_];
     memset(key, 'k', sizeof key);
-    input_message(&in, KV_CALL_PUT, 5, cdx_bytes_of(key, sizeof key), cdx_bytes_of(value, VALUE_MAX));
+    input_message(&in, KV_CALL_PUT, 5, cdx_bytes_of(key, sizeof key),
+                  cdx_bytes_of(value, VALUE_MAX));
     struct kv_request_parser parser;
     struct cdx_spill spill;
     struct kv_request m;
@@ -617,10 +625,9 @@ static void the_largest_message_passes(void **state)
     const uint8_t *next = in.data;
     enum cdx_status status = CDX_MORE;
     while (status == CDX_MORE)
-        status = kv_request_feed(&parser, &spill, &next,
-                                 (size_t)(in.data + in.len - next) > 65536 ? next + 65536
-                                                                           : in.data + in.len,
-                                 &m);
+        status = kv_request_feed(
+            &parser, &spill, &next,
+            (size_t)(in.data + in.len - next) > 65536 ? next + 65536 : in.data + in.len, &m);
     assert_int_equal(status, CDX_OK);
     assert_int_equal(m.val.len, VALUE_MAX);
     assert_int_equal(m.val.data[VALUE_MAX - 1], 'z');

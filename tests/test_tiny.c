@@ -52,40 +52,40 @@ static enum cdx_status response_feed(void *parser, struct cdx_spill *spill, cons
     return status;
 }
 
-#define FACE(name)                                                                              \
-    static void name##_init(void *parser)                                                       \
-    {                                                                                           \
-        tiny_##name##_parser_init(parser);                                                      \
-    }                                                                                           \
-    static void name##_error(const void *parser, struct cdx_parse_error *error)                 \
-    {                                                                                           \
-        tiny_##name##_error(parser, error);                                                     \
-    }                                                                                           \
-    static size_t name##_need(const void *parser, const char **field)                           \
-    {                                                                                           \
-        return tiny_##name##_need(parser, field);                                               \
-    }                                                                                           \
-    static bool name##_is_between(const void *parser)                                           \
-    {                                                                                           \
-        return tiny_##name##_is_between(parser);                                                \
-    }                                                                                           \
-    static uint64_t name##_offset(const void *parser)                                           \
-    {                                                                                           \
-        return tiny_##name##_offset(parser);                                                    \
-    }                                                                                           \
-    static const char *name##_check(const void *parser, const struct cdx_spill *spill)          \
-    {                                                                                           \
-        return tiny_##name##_parser_check(parser, spill);                                       \
-    }                                                                                           \
-    static const struct split_parser name##_parser = {                                          \
-        .nbytes = sizeof(struct tiny_##name##_parser),                                          \
-        .init = name##_init,                                                                    \
-        .feed = name##_feed,                                                                    \
-        .error = name##_error,                                                                  \
-        .need = name##_need,                                                                    \
-        .is_between = name##_is_between,                                                        \
-        .offset = name##_offset,                                                                \
-        .check = name##_check,                                                                  \
+#define FACE(name)                                                                                 \
+    static void name##_init(void *parser)                                                          \
+    {                                                                                              \
+        tiny_##name##_parser_init(parser);                                                         \
+    }                                                                                              \
+    static void name##_error(const void *parser, struct cdx_parse_error *error)                    \
+    {                                                                                              \
+        tiny_##name##_error(parser, error);                                                        \
+    }                                                                                              \
+    static size_t name##_need(const void *parser, const char **field)                              \
+    {                                                                                              \
+        return tiny_##name##_need(parser, field);                                                  \
+    }                                                                                              \
+    static bool name##_is_between(const void *parser)                                              \
+    {                                                                                              \
+        return tiny_##name##_is_between(parser);                                                   \
+    }                                                                                              \
+    static uint64_t name##_offset(const void *parser)                                              \
+    {                                                                                              \
+        return tiny_##name##_offset(parser);                                                       \
+    }                                                                                              \
+    static const char *name##_check(const void *parser, const struct cdx_spill *spill)             \
+    {                                                                                              \
+        return tiny_##name##_parser_check(parser, spill);                                          \
+    }                                                                                              \
+    static const struct split_parser name##_parser = {                                             \
+        .nbytes = sizeof(struct tiny_##name##_parser),                                             \
+        .init = name##_init,                                                                       \
+        .feed = name##_feed,                                                                       \
+        .error = name##_error,                                                                     \
+        .need = name##_need,                                                                       \
+        .is_between = name##_is_between,                                                           \
+        .offset = name##_offset,                                                                   \
+        .check = name##_check,                                                                     \
     }
 
 FACE(request);
@@ -97,10 +97,12 @@ FACE(response);
 #define MOMENT UINT64_C(0x1112131415161718)
 
 /* Everything encoded as `serial … op … moment … name flags data sum`, least byte first. */
-static const char everything[] = "\4\3\2\1\xff\x18\x17\x16\x15\x14\x13\x12\x11\2ab\xcd\xab\3\0xyz"
-                                 "\x78\x56\x34\x12";
-static const char move[] = "\4\3\2\1\x7f\x18\x17\x16\x15\x14\x13\x12\x11\1n\xcd\xab\x12\0"
-                           "\7\0\0\0\x8\0\0\0\0\0\0\0\4\3\2\1tl\x78\x56\x34\x12";
+static const char everything[] =
+    "\4\3\2\1\xff\x18\x17\x16\x15\x14\x13\x12\x11\2ab\xcd\xab\3\0xyz"
+    "\x78\x56\x34\x12";
+static const char move[] =
+    "\4\3\2\1\x7f\x18\x17\x16\x15\x14\x13\x12\x11\1n\xcd\xab\x12\0"
+    "\7\0\0\0\x8\0\0\0\0\0\0\0\4\3\2\1tl\x78\x56\x34\x12";
 
 static void requests_are_written_in_the_order_of_the_description(void **state)
 {
@@ -116,9 +118,9 @@ static void requests_are_written_in_the_order_of_the_description(void **state)
 
     const struct tiny_point point = {7, 8, TINY_MODE_FAST, CDX_STR("tl")};
     out.next = room;
-    assert_int_equal(tiny_move_request_encode(&out, SERIAL, MOMENT, CDX_STR("n"), 0xabcd, &point,
-                                              0x12345678),
-                     CDX_OK);
+    assert_int_equal(
+        tiny_move_request_encode(&out, SERIAL, MOMENT, CDX_STR("n"), 0xabcd, &point, 0x12345678),
+        CDX_OK);
     assert_int_equal(out.next - room, sizeof move - 1);
     assert_memory_equal(room, move, sizeof move - 1);
 }
@@ -129,14 +131,15 @@ static void responses_are_written_in_the_order_of_the_description(void **state)
     uint8_t room[128];
     struct cdx_out out = {room, room + sizeof room};
     const struct tiny_tally tally = {0x0506};
-    assert_int_equal(tiny_everything_part_encode(&out, CDX_STR("w"), SERIAL, CDX_STR("nn"),
-                                                CDX_STR("d")),
-                     CDX_OK);
+    assert_int_equal(
+        tiny_everything_part_encode(&out, CDX_STR("w"), SERIAL, CDX_STR("nn"), CDX_STR("d")),
+        CDX_OK);
     assert_int_equal(tiny_everything_fine_encode(&out, CDX_STR("w"), SERIAL, &tally), CDX_OK);
     assert_int_equal(tiny_everything_bad_encode(&out, SERIAL, CDX_STR("n")), CDX_OK);
-    static const char expected[] = "\1w\4\3\2\1\2nn\1\0d\2\1"
-                                   "\1w\4\3\2\1\0\2\0\6\5\0\0"
-                                   "\0\4\3\2\1\1n\0\0\xff\xff";
+    static const char expected[] =
+        "\1w\4\3\2\1\2nn\1\0d\2\1"
+        "\1w\4\3\2\1\0\2\0\6\5\0\0"
+        "\0\4\3\2\1\1n\0\0\xff\xff";
     assert_int_equal(out.next - room, sizeof expected - 1);
     assert_memory_equal(room, expected, sizeof expected - 1);
     split_expect(&response_parser, cdx_bytes_of(room, (size_t)(out.next - room)),

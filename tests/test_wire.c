@@ -57,7 +57,7 @@ static void every_reason_has_a_text_of_its_own(void **state)
             assert_string_not_equal(cdx_reason_text((enum cdx_reason)i),
                                     cdx_reason_text((enum cdx_reason)j));
     assert_string_equal(cdx_reason_text((enum cdx_reason)CDX_REASON_COUNT), "unknown reason");
-    assert_string_equal(cdx_reason_text((enum cdx_reason)-1), "unknown reason");
+    assert_string_equal(cdx_reason_text((enum cdx_reason) - 1), "unknown reason");
 }
 
 static void a_length_is_judged_by_its_limits(void **state)
@@ -67,12 +67,18 @@ static void a_length_is_judged_by_its_limits(void **state)
         uint64_t len, min, span;
         enum cdx_reason reason;
     } cases[] = {
-        {0, 0, 0, CDX_REASON_NONE},          {1, 0, 0, CDX_REASON_UNUSED},
-        {0, 0, 10, CDX_REASON_NONE},         {10, 0, 10, CDX_REASON_NONE},
-        {11, 0, 10, CDX_REASON_LONG},        {4, 5, 10, CDX_REASON_SHORT},
-        {5, 5, 10, CDX_REASON_NONE},         {15, 5, 10, CDX_REASON_NONE},
-        {16, 5, 10, CDX_REASON_LONG},        {UINT64_MAX, 5, 10, CDX_REASON_LONG},
-        {0, 1, 0, CDX_REASON_SHORT},         {1, 1, 0, CDX_REASON_NONE},
+        {0, 0, 0, CDX_REASON_NONE},
+        {1, 0, 0, CDX_REASON_UNUSED},
+        {0, 0, 10, CDX_REASON_NONE},
+        {10, 0, 10, CDX_REASON_NONE},
+        {11, 0, 10, CDX_REASON_LONG},
+        {4, 5, 10, CDX_REASON_SHORT},
+        {5, 5, 10, CDX_REASON_NONE},
+        {15, 5, 10, CDX_REASON_NONE},
+        {16, 5, 10, CDX_REASON_LONG},
+        {UINT64_MAX, 5, 10, CDX_REASON_LONG},
+        {0, 1, 0, CDX_REASON_SHORT},
+        {1, 1, 0, CDX_REASON_NONE},
         {UINT64_MAX, 0, UINT64_MAX, CDX_REASON_NONE},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)

@@ -167,8 +167,8 @@ static void feed_range(struct run *r, struct cdx_bytes input, size_t from, size_
 
 /* ---- many runs ---- */
 
-static void expect_equal(const struct split_log *expected, struct split_log actual,
-                         const char *how, size_t first, size_t second)
+static void expect_equal(const struct split_log *expected, struct split_log actual, const char *how,
+                         size_t first, size_t second)
 {
     if (strcmp(expected->text, actual.text) != 0)
         fail_msg("%s (%zu, %zu)\n--- whole\n%s--- cut\n%s", how, first, second, expected->text,
@@ -207,8 +207,8 @@ struct split_log split_parse(const struct split_parser *parser, struct cdx_bytes
     if (input.len <= SPLIT_PAIRS_NBYTES_MAX)
         for (size_t first = 1; first < input.len; first++)
             for (size_t second = first + 1; second < input.len; second++)
-                expect_equal(&whole, cut_twice(parser, &guard, input, first, second), "cuts",
-                             first, second);
+                expect_equal(&whole, cut_twice(parser, &guard, input, first, second), "cuts", first,
+                             second);
     guard_close(&guard);
     return whole;
 }
