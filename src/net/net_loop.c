@@ -159,6 +159,8 @@ static void drain_step(struct net_loop *loop)
     net_loop_maybe_end(loop);
 }
 
+static void on_tick(uv_timer_t *timer);
+
 /* Those whom the system has accepted already were promised a connection. */
 static void accept_backlog(struct net_loop *loop)
 {
@@ -188,6 +190,7 @@ static void obey(struct net_loop *loop)
             accept_backlog(loop);
         close_listeners(loop);
         each_conn(loop, drain_begin_conn);
+        uv_timer_start(&loop->tick, on_tick, NET_TICK_MS_MIN, 0);
     }
     if (command == NET_COMMAND_STOP) {
         each_conn(loop, stop_conn);
