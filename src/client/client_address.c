@@ -45,12 +45,12 @@ static const char *parse_tcp(const char *text, struct cdx__address *address)
     const char *rest = host + len;
     if (bracketed && *rest++ != ']')
         return EXPECTED_FORM;
+    if (!bracketed && *rest == ':' && strchr(rest + 1, ':') != NULL)
+        return EXPECTED_BRACKETS;
     if (len == 0)
         return EXPECTED_FORM;
     if (len >= CDX__HOST_NBYTES_MAX)
         return EXPECTED_HOST;
-    if (!bracketed && *rest == ':' && strchr(rest + 1, ':') != NULL)
-        return EXPECTED_BRACKETS;
     if (*rest != '\0' && *rest != ':')
         return EXPECTED_FORM;
     if (*rest == ':' && !parse_port(rest + 1, &address->port))
