@@ -1,0 +1,503 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A load generator for servers that are to be compared: every connection keeps
+ * one batch of `pipeline` requests open; batches are encoded beforehand, as many
+ * distinct requests as there are keys; answers are counted, not interpreted.
+ *
+ *     keys file ─► batches ─► connections ⇄ server
+ *                                  └─► rate, latencies of batches, the server's CPU time
+ *
+ * Prints one JSON object. The server's CPU time is field 1 of its threads'
+ * /proc/PID/task/T/schedstat, in ns, read before and after the measured window.
+ *
+ * Usage: bench_load --port N --protocol P --keys FILE [--connections N] [--pipeline N]
+ *        [--seconds S] [--warmup S] [--pid PID] [--fill]
+ * Protocols: echo, kv-get, kv-match, redis-get, redis-mget, memcached-mg, memcached-get.
+ */
+#include <caudex/kv.h>
+
+#include <arpa/inet.h>
+#include <dirent.h>
+#include <errno.h>
+#include <getopt.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#define VALUE "a value of 32 bytes, not 1 more."
+#define VALUE_NBYTES 32u
+#define CONNECTIONS_MAX 1024
+#define INPUT_NBYTES (1u << 18)
+/* Latencies: 64 steps to each power of two of ns. */
+#define STEPS_LOG 6
+#define BUCKETS (64 << STEPS_LOG)
+
+enum protocol { ECHO, KV_GET, KV_MATCH, REDIS_GET, REDIS_MGET, MEMCACHED_MG, MEMCACHED_GET, PROTOCOLS };
+static const char *const protocol_names[PROTOCOLS] = {
+    "echo", "kv-get", "kv-match", "redis-get", "redis-mget", "memcached-mg", "memcached-get"};
+
+/* Requests that are sent together, and how many bytes their answers have; 0: counted in frames. */
+struct batch {
+    size_t start;
+    size_t len;
+    size_t answer_nbytes;
+    unsigned requests;
+};
+
+struct conn {
+    int fd;
+    const struct batch *batch;
+    size_t sent;
+    size_t got;
+    unsigned frames;
+    uint64_t begun_ns;
+    struct kv_response_parser parser;
+    struct cdx_spill spill;
+};
+
+static struct {
+    int port;
+    enum protocol protocol;
+    const char *keys;
+    unsigned connections;
+    unsigned pipeline;
+    double seconds;
+    double warmup;
+    int pid;
+    bool fill;
+} options = {.connections = 50, .pipeline = 16, .seconds = 1.0, .warmup = 0.2};
+
+static uint8_t *bytes;
+static size_t bytes_len, bytes_cap;
+static struct batch *batches;
+static size_t batch_count, next_batch;
+static uint64_t answered;
+static uint64_t histogram[BUCKETS];
+static uint8_t input[INPUT_NBYTES];
+
+static void die(const char *what)
+{
+    fprintf(stderr, "bench_load: %s: %s\n", what, strerror(errno));
+    exit(1);
+}
+
+static uint64_t now_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+/* ---- encoding ---- */
+
+static void put(const void *data, size_t n)
+{
+    if (bytes_len + n > bytes_cap) {
+        bytes_cap = (bytes_len + n) * 2;
+        bytes = realloc(bytes, bytes_cap);
+        if (bytes == NULL)
+            die("memory");
+    }
+    memcpy(bytes + bytes_len, data, n);
+    bytes_len += n;
+}
+
+static void put_text(const char *text)
+{
+    put(text, strlen(text));
+}
+
+static void put_kv(uint8_t call, uint32_t rid, struct cdx_bytes key, struct cdx_bytes val)
+{
+    uint8_t frame[KV_PATH_NBYTES_MAX + 256];
+    struct cdx_out out = {.next = frame, .end = frame + sizeof frame};
+    if (kv_request_encode(&out, call, rid, key, val) != CDX_OK)
+        die("a key that is too long");
+    put(frame, (size_t)(out.next - frame));
+}
+
+static void put_resp_word(struct cdx_bytes word)
+{
+    char head[32];
+    snprintf(head, sizeof head, "$%zu\r\n", word.len);
+    put_text(head);
+    put(word.data, word.len);
+    put_text("\r\n");
+}
+
+/* What `match` is asked: a quarter stored keys, half deeper ones, a quarter siblings of their last segment. */
+static struct cdx_bytes match_path(struct cdx_bytes key, size_t i, uint8_t *room)
+{
+    memcpy(room, key.data, key.len);
+    if (i % 4 == 0)
+        return key;
+    if (i % 4 == 3) {
+        room[key.len - 1] = '~';
+        return cdx_bytes_of(room, key.len);
+    }
+    memcpy(room + key.len, "/x/y", 4);
+    return cdx_bytes_of(room, key.len + 4);
+}
+
+static void fill_one(struct cdx_bytes key, uint32_t rid, struct batch *b)
+{
+    struct cdx_bytes value = CDX_STR(VALUE);
+    char head[64];
+    switch (options.protocol) {
+    case REDIS_GET:
+    case REDIS_MGET:
+        put_text("*3\r\n$3\r\nSET\r\n");
+        put_resp_word(key);
+        put_resp_word(value);
+        b->answer_nbytes += 5; /* +OK */
+        break;
+    case MEMCACHED_MG:
+    case MEMCACHED_GET:
+        put_text("ms ");
+        put(key.data, key.len);
+        snprintf(head, sizeof head, " %zu\r\n", value.len);
+        put_text(head);
+        put(value.data, value.len);
+        put_text("\r\n");
+        b->answer_nbytes += 4; /* HD */
+        break;
+    default:
+        put_kv(KV_CALL_PUT, rid, key, value);
+        break;
+    }
+}
+
+static void ask_one(struct cdx_bytes key, size_t i, struct batch *b)
+{
+    uint8_t room[KV_PATH_NBYTES_MAX + 8];
+    uint32_t rid = (uint32_t)i + 1;
+    switch (options.protocol) {
+    case ECHO:
+        put_kv(KV_CALL_GET, rid, key, cdx_empty());
+        b->answer_nbytes += kv_request_size(key.len, 0);
+        break;
+    case KV_GET:
+        put_kv(KV_CALL_GET, rid, key, cdx_empty());
+        break;
+    case KV_MATCH:
+        put_kv(KV_CALL_MATCH, rid, match_path(key, i, room), cdx_empty());
+        break;
+    case REDIS_GET:
+        put_text("*2\r\n$3\r\nGET\r\n");
+        put_resp_word(key);
+        b->answer_nbytes += 5 + VALUE_NBYTES + 2;
+        break;
+    case REDIS_MGET:
+        put_resp_word(key);
+        b->answer_nbytes += 5 + VALUE_NBYTES + 2;
+        break;
+    case MEMCACHED_MG:
+        put_text("mg ");
+        put(key.data, key.len);
+        put_text(" v\r\n");
+        b->answer_nbytes += 7 + VALUE_NBYTES + 2;
+        break;
+    default: /* VALUE key 0 32\r\n…\r\n */
+        put_text(" ");
+        put(key.data, key.len);
+        b->answer_nbytes += 6 + key.len + 7 + VALUE_NBYTES + 2;
+        break;
+    }
+}
+
+static void batch_begin(struct batch *b)
+{
+    char head[64];
+    *b = (struct batch){.start = bytes_len};
+    if (options.fill)
+        return;
+    if (options.protocol == REDIS_MGET) {
+        snprintf(head, sizeof head, "*%u\r\n$4\r\nMGET\r\n", options.pipeline + 1);
+        put_text(head);
+        b->answer_nbytes = (size_t)snprintf(head, sizeof head, "*%u\r\n", options.pipeline);
+    } else if (options.protocol == MEMCACHED_GET) {
+        put_text("get");
+        b->answer_nbytes = 5; /* END */
+    }
+}
+
+static void batch_end(struct batch *b)
+{
+    if (!options.fill && options.protocol == MEMCACHED_GET)
+        put_text("\r\n");
+    b->len = bytes_len - b->start;
+}
+
+/* Keys that do not fill a last batch are left out, except when filling. */
+static void encode_all(void)
+{
+    char line[KV_PATH_NBYTES_MAX + 2];
+    size_t i = 0, cap = 1024;
+    FILE *file = fopen(options.keys, "r");
+    if (file == NULL)
+        die(options.keys);
+    batches = malloc(cap * sizeof *batches);
+    while (fgets(line, sizeof line, file) != NULL) {
+        struct cdx_bytes key = cdx_bytes_of(line, strcspn(line, "\n"));
+        if (batch_count + 1 >= cap)
+            batches = realloc(batches, (cap *= 2) * sizeof *batches);
+        struct batch *b = &batches[batch_count];
+        if (i % options.pipeline == 0)
+            batch_begin(b);
+        if (options.fill)
+            fill_one(key, (uint32_t)i + 1, b);
+        else
+            ask_one(key, i, b);
+        b->requests++;
+        if (++i % options.pipeline == 0) {
+            batch_end(b);
+            batch_count++;
+        }
+    }
+    fclose(file);
+    if (options.fill && i % options.pipeline != 0)
+        batch_end(&batches[batch_count++]);
+    if (batch_count == 0)
+        die("fewer keys than a batch has");
+}
+
+/* ---- connections ---- */
+
+static bool counts_frames(void)
+{
+    return options.fill ? options.protocol <= KV_MATCH
+                        : options.protocol == KV_GET || options.protocol == KV_MATCH;
+}
+
+static void send_more(struct conn *c)
+{
+    while (c->sent < c->batch->len) {
+        ssize_t n = send(c->fd, bytes + c->batch->start + c->sent, c->batch->len - c->sent,
+                         MSG_NOSIGNAL);
+        if (n < 0 && errno == EAGAIN)
+            return;
+        if (n < 0)
+            die("send");
+        c->sent += (size_t)n;
+    }
+}
+
+/* The next batch; false when all were sent once and that was wanted. */
+static bool start_batch(struct conn *c)
+{
+    if (options.fill && next_batch == batch_count) {
+        c->batch = NULL;
+        return false;
+    }
+    c->batch = &batches[next_batch];
+    next_batch = next_batch + 1 == batch_count && !options.fill ? 0 : next_batch + 1;
+    c->sent = 0;
+    c->got = 0;
+    c->frames = 0;
+    c->begun_ns = now_ns();
+    send_more(c);
+    return true;
+}
+
+static size_t bucket_of(uint64_t ns)
+{
+    if (ns < 1u << STEPS_LOG)
+        return (size_t)ns;
+    unsigned top = 63u - (unsigned)__builtin_clzll(ns);
+    return ((size_t)(top - STEPS_LOG + 1) << STEPS_LOG) +
+           (size_t)((ns >> (top - STEPS_LOG)) & ((1u << STEPS_LOG) - 1));
+}
+
+static uint64_t bucket_ns(size_t bucket)
+{
+    size_t top = bucket >> STEPS_LOG;
+    uint64_t low = bucket & ((1u << STEPS_LOG) - 1);
+    return top == 0 ? low : ((uint64_t)(1u << STEPS_LOG) + low) << (top - 1);
+}
+
+static uint64_t percentile_ns(double p)
+{
+    uint64_t total = 0, seen = 0;
+    for (size_t i = 0; i < BUCKETS; i++)
+        total += histogram[i];
+    for (size_t i = 0; i < BUCKETS; i++) {
+        seen += histogram[i];
+        if ((double)seen >= p * (double)total)
+            return bucket_ns(i);
+    }
+    return 0;
+}
+
+static void count_input(struct conn *c, size_t n)
+{
+    c->got += n;
+    if (!counts_frames())
+        return;
+    const uint8_t *next = input, *end = input + n;
+    struct kv_response frame;
+    enum cdx_status status;
+    while ((status = kv_response_feed(&c->parser, &c->spill, &next, end, &frame)) == CDX_OK)
+        c->frames++;
+    if (status != CDX_MORE)
+        die("an answer that is not kv");
+}
+
+static bool is_answered(const struct conn *c)
+{
+    return counts_frames() ? c->frames >= c->batch->requests : c->got >= c->batch->answer_nbytes;
+}
+
+/* Reads; false when the connection has nothing more to do. */
+static bool receive(struct conn *c)
+{
+    ssize_t n = recv(c->fd, input, sizeof input, 0);
+    if (n < 0 && errno == EAGAIN)
+        return true;
+    if (n <= 0)
+        die("the server closed a connection");
+    count_input(c, (size_t)n);
+    if (!is_answered(c))
+        return true;
+    if (!counts_frames() && c->got != c->batch->answer_nbytes)
+        die("answers of another length than expected");
+    histogram[bucket_of(now_ns() - c->begun_ns)]++;
+    answered += c->batch->requests;
+    return start_batch(c);
+}
+
+static void connect_one(struct conn *c, int epoll)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)options.port)};
+    const int on = 1;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    c->fd = socket(AF_INET, SOCK_STREAM, 0);
+    if (c->fd < 0 || connect(c->fd, (struct sockaddr *)&address, sizeof address) != 0)
+        die("connect");
+    setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    if (epoll_ctl(epoll, EPOLL_CTL_ADD, c->fd,
+                  &(struct epoll_event){.events = EPOLLIN, .data.ptr = c}) != 0)
+        die("epoll_ctl");
+    kv_response_parser_init(&c->parser);
+    cdx_spill_init(&c->spill);
+}
+
+/* Runs until `until_ns`, or, when filling, until all is answered. */
+static void run(struct conn *conns, int epoll, uint64_t until_ns)
+{
+    struct epoll_event events[256];
+    unsigned busy = options.connections;
+    while (busy != 0 && now_ns() < until_ns) {
+        int n = epoll_wait(epoll, events, 256, 100);
+        for (int i = 0; i < n; i++) {
+            struct conn *c = events[i].data.ptr;
+            if (!receive(c))
+                busy--;
+        }
+        for (unsigned i = 0; i < options.connections; i++) {
+            if (conns[i].batch != NULL && conns[i].sent < conns[i].batch->len)
+                send_more(&conns[i]);
+        }
+    }
+}
+
+/* ---- the server's CPU time ---- */
+
+static uint64_t cpu_ns(void)
+{
+    char path[300];
+    uint64_t sum = 0;
+    if (options.pid == 0)
+        return 0;
+    snprintf(path, sizeof path, "/proc/%d/task", options.pid);
+    DIR *dir = opendir(path);
+    if (dir == NULL)
+        die(path);
+    for (struct dirent *e = readdir(dir); e != NULL; e = readdir(dir)) {
+        unsigned long long ns = 0;
+        if (e->d_name[0] == '.')
+            continue;
+        snprintf(path, sizeof path, "/proc/%d/task/%.20s/schedstat", options.pid, e->d_name);
+        FILE *file = fopen(path, "r");
+        if (file != NULL) {
+            if (fscanf(file, "%llu", &ns) == 1)
+                sum += ns;
+            fclose(file);
+        }
+    }
+    closedir(dir);
+    return sum;
+}
+
+/* ---- the program ---- */
+
+static void read_options(int argc, char **argv)
+{
+    static const struct option known[] = {
+        {"port", 1, 0, 'p'},     {"protocol", 1, 0, 'P'}, {"keys", 1, 0, 'k'},
+        {"connections", 1, 0, 'c'}, {"pipeline", 1, 0, 'd'}, {"seconds", 1, 0, 's'},
+        {"warmup", 1, 0, 'w'},   {"pid", 1, 0, 'i'},      {"fill", 0, 0, 'f'},
+        {0, 0, 0, 0}};
+    bool named = false;
+    for (int o; (o = getopt_long(argc, argv, "", known, NULL)) != -1;) {
+        switch (o) {
+        case 'p': options.port = atoi(optarg); break;
+        case 'k': options.keys = optarg; break;
+        case 'c': options.connections = (unsigned)atoi(optarg); break;
+        case 'd': options.pipeline = (unsigned)atoi(optarg); break;
+        case 's': options.seconds = atof(optarg); break;
+        case 'w': options.warmup = atof(optarg); break;
+        case 'i': options.pid = atoi(optarg); break;
+        case 'f': options.fill = true; break;
+        case 'P':
+            for (int p = 0; p < PROTOCOLS; p++) {
+                if (strcmp(optarg, protocol_names[p]) == 0) {
+                    options.protocol = (enum protocol)p;
+                    named = true;
+                }
+            }
+            break;
+        default: exit(2);
+        }
+    }
+    if (options.port == 0 || options.keys == NULL || !named || options.pipeline == 0 ||
+        options.connections == 0 || options.connections > CONNECTIONS_MAX) {
+        fprintf(stderr, "bench_load: --port, --protocol and --keys are needed; see bench/README.md\n");
+        exit(2);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    static struct conn conns[CONNECTIONS_MAX];
+    read_options(argc, argv);
+    encode_all();
+    int epoll = epoll_create1(0);
+    for (unsigned i = 0; i < options.connections; i++)
+        connect_one(&conns[i], epoll);
+    for (unsigned i = 0; i < options.connections; i++)
+        start_batch(&conns[i]);
+    uint64_t begin = now_ns();
+    if (!options.fill) {
+        run(conns, epoll, begin + (uint64_t)(options.warmup * 1e9));
+        memset(histogram, 0, sizeof histogram);
+        answered = 0;
+    }
+    begin = now_ns();
+    uint64_t cpu = cpu_ns();
+    run(conns, epoll, options.fill ? UINT64_MAX : begin + (uint64_t)(options.seconds * 1e9));
+    uint64_t wall = now_ns() - begin;
+    cpu = cpu_ns() - cpu;
+    double n = answered != 0 ? (double)answered : 1.0;
+    printf("{\"protocol\": \"%s\", \"connections\": %u, \"pipeline\": %u, \"answers\": %llu, "
+           "\"seconds\": %.3f, \"rate\": %.0f, \"cpu_us\": %.5f, \"utilisation\": %.3f, "
+           "\"p50_us\": %.1f, \"p99_us\": %.1f, \"p999_us\": %.1f}\n",
+           protocol_names[options.protocol], options.connections, options.pipeline,
+           (unsigned long long)answered, (double)wall / 1e9, n * 1e9 / (double)wall,
+           (double)cpu / 1e3 / n, (double)cpu / (double)wall, (double)percentile_ns(.5) / 1e3,
+           (double)percentile_ns(.99) / 1e3, (double)percentile_ns(.999) / 1e3);
+    return 0;
+}
