@@ -19,7 +19,8 @@ static const struct {
     uint64_t keys;
     uint8_t stored;
 } tree[] = {
-    {"", "/", 5, KV_STORED_NO},
+    {"", "/img", 3, KV_STORED_YES},
+    {"", "relative", 2, KV_STORED_NO},
     {"/", "/img", 3, KV_STORED_YES},
     {"/", "/index.html", 1, KV_STORED_YES},
     {"/", "/with blank", 1, KV_STORED_YES},
@@ -73,7 +74,8 @@ static void words_are_completed(void **state)
         {"get /img/d", 1, "/img/dogs/"},
         {"get /w", 1, "\"/with blank\" "},
         {"get \"/with", 1, "\"/with blank\" "},
-        {"get ", 1, "/"},
+        {"get r", 1, "relative/"},
+        {"get ", 3, ""},
         {"get", 1, "get "},
         {"put /img/c", 1, "/img/cats "},
         {"get /nowhere/x", 0, ""},

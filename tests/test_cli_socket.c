@@ -2,8 +2,12 @@
 /* Properties of server addresses as people write them. */
 #include "cli_socket.h"
 
+#include "cli_interrupt.h"
 #include "cli_progress.h"
+#include <poll.h>
+#include <signal.h>
 #include <string.h>
+#include <unistd.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -56,12 +60,28 @@ static void what_is_no_address_is_refused(void **state)
     }
 }
 
-static void a_deadline_is_rounded_up_and_never_negative(void **state)
+static void waiting_ends_by_event_deadline_or_signal(void **state)
 {
     (void)state;
-    assert_int_equal(cli_poll_ms(0), 0);
-    assert_in_range(cli_poll_ms(cli_now_ns() + 1500000), 1, 2);
-    assert_true(cli_poll_ms(UINT64_MAX) > 1000000);
+    int ends[2];
+    assert_int_equal(pipe(ends), 0);
+    uint64_t start_ns = cli_now_ns();
+    assert_int_equal(cli_wait(ends[0], POLLIN, 0), 0);
+    assert_int_equal(cli_wait(ends[0], POLLIN, start_ns + 250000000), 0);
+    assert_true(cli_now_ns() >= start_ns + 250000000);
+    assert_int_equal(cli_wait(ends[1], POLLOUT, UINT64_MAX), 1);
+    assert_int_equal(write(ends[1], "x", 1), 1);
+    assert_int_equal(cli_wait(ends[0], POLLIN, 0), 1);
+    /* A signal that came before the wait ends it too. */
+    cli_interrupt_catch();
+    raise(SIGINT);
+    assert_true(cli_interrupted());
+    assert_int_equal(cli_wait(ends[0], POLLIN, UINT64_MAX), -1);
+    cli_interrupt_catch();
+    assert_false(cli_interrupted());
+    cli_interrupt_release();
+    close(ends[0]);
+    close(ends[1]);
 }
 
 int main(void)
@@ -69,7 +89,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(addresses_are_read),
         cmocka_unit_test(what_is_no_address_is_refused),
-        cmocka_unit_test(a_deadline_is_rounded_up_and_never_negative),
+        cmocka_unit_test(waiting_ends_by_event_deadline_or_signal),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

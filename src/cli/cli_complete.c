@@ -192,10 +192,10 @@ size_t cli_candidates_common(const struct cli_candidates *candidates)
 void cli_candidates_insert(struct cli_buf *out, const struct cli_candidates *candidates)
 {
     size_t common = cli_candidates_common(candidates);
-    if (candidates->count == 0)
+    if (common == 0)
         return;
     struct cdx_bytes word = cdx_bytes_of(cli_candidate(candidates, 0).data, common);
-    bool whole = candidates->count == 1 && (common == 0 || word.data[common - 1] != '/');
+    bool whole = candidates->count == 1 && word.data[common - 1] != '/';
     size_t before = out->len;
     cli_words_quote(out, word);
     if (whole)

@@ -7,8 +7,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-/* Shown bytes of a key or value: enough to recognise it, short enough for a line. */
-#define SHOWN_BYTES_MAX 48u
+/* Shown bytes of a key, value or file name: enough to recognise it, not enough to bury the rest. */
+#define SHOWN_BYTES_MAX 160u
 
 /* An escape takes four bytes per byte; quotes, the ellipsis and NUL come on top. */
 static_assert(SHOWN_BYTES_MAX * 4 + 16 <= CLI_SHOWN_NBYTES_MAX, "a shown text fits");

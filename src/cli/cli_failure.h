@@ -12,9 +12,9 @@
 /* ---- limits ---- */
 
 /** Longest message, in bytes with its NUL; longer ones are cut. */
-#define CLI_FAILURE_NBYTES_MAX 1024u
+#define CLI_FAILURE_NBYTES_MAX 2048u
 /** Longest text of cli_show(), in bytes with its NUL. */
-#define CLI_SHOWN_NBYTES_MAX 256u
+#define CLI_SHOWN_NBYTES_MAX 704u
 
 /* ---- types ---- */
 

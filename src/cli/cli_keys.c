@@ -82,12 +82,6 @@ enum cli_exit cli_keys_complete(struct cli *cli, struct cdx_bytes start, cli_key
     size_t level = start.len;
     while (level != 0 && start.data[level - 1] != '/')
         level--;
-    /* `/i`: the level is the empty key, whose child `/` leads on, or `/` itself. */
-    if (level <= 1) {
-        enum cli_exit exit = look_below(&search, 0, failure);
-        if (exit != CLI_EXIT_DONE || level == 0)
-            return exit;
-        return look_below(&search, level, failure);
-    }
-    return look_below(&search, level - 1, failure);
+    /* The slash belongs to the level's name only when it is all of it: the level `/`. */
+    return look_below(&search, level > 1 ? level - 1 : level, failure);
 }

@@ -169,14 +169,11 @@ static enum cli_exit receive_some(struct cli_link *link, bool *any, struct cli_f
 static enum cli_exit wait_some(const struct cli_link *link, uint64_t deadline_ns,
                                struct cli_failure *failure)
 {
-    struct pollfd wait = {
-        .fd = link->fd,
-        .events = (short)(POLLIN | (cli_link_unsent(link) != 0 ? POLLOUT : 0)),
-    };
-    int n = poll(&wait, 1, cli_poll_ms(deadline_ns));
-    if (cli_interrupted())
+    short events = (short)(POLLIN | (cli_link_unsent(link) != 0 ? POLLOUT : 0));
+    int waited = cli_wait(link->fd, events, deadline_ns);
+    if (waited < 0)
         return cli_fail(failure, CLI_EXIT_INTERRUPTED, "interrupted");
-    if (n == 0 || (n < 0 && cli_now_ns() >= deadline_ns))
+    if (waited == 0)
         return cli_fail(failure, CLI_EXIT_UNREACHABLE,
                         "no answer in time; the request may or may not have been carried out");
     return CLI_EXIT_DONE;

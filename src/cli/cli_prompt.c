@@ -11,6 +11,7 @@
 
 #include <histedit.h>
 #include <locale.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
@@ -134,6 +135,16 @@ static unsigned char on_interrupt(EditLine *editor, int key)
     return CC_REDISPLAY;
 }
 
+/* So does Ctrl-Z: what the terminal would have done is done here. */
+static unsigned char on_suspend(EditLine *editor, int key)
+{
+    (void)key;
+    el_set(editor, EL_PREP_TERM, 0);
+    raise(SIGTSTP);
+    el_set(editor, EL_PREP_TERM, 1);
+    return CC_REDISPLAY;
+}
+
 /* ---- lines ---- */
 
 static bool open_editor(struct prompt *prompt)
@@ -151,11 +162,13 @@ static bool open_editor(struct prompt *prompt)
     el_set(editor, EL_EDITOR, "emacs");
     el_set(editor, EL_SIGNAL, 1);
     el_set(editor, EL_HIST, history, prompt->history);
-    el_set(editor, EL_SETTY, "-d", "intr=", NULL);
+    el_set(editor, EL_SETTY, "-d", "-isig", NULL);
     el_set(editor, EL_ADDFN, "caudex-complete", "Complete the word", on_tab);
     el_set(editor, EL_ADDFN, "caudex-interrupt", "Drop the line", on_interrupt);
     el_set(editor, EL_BIND, "^I", "caudex-complete", NULL);
     el_set(editor, EL_BIND, "^C", "caudex-interrupt", NULL);
+    el_set(editor, EL_ADDFN, "caudex-suspend", "Stop the program for a while", on_suspend);
+    el_set(editor, EL_BIND, "^Z", "caudex-suspend", NULL);
     el_set(editor, EL_BIND, "^R", "em-inc-search-prev", NULL);
     return true;
 }

@@ -129,11 +129,17 @@ static void ping_summary(struct cli *cli, const struct ping *ping)
     }
 }
 
+/* Longest single sleep between pings: so soon Ctrl-C is seen, whenever it comes. */
+#define PAUSE_SLICE_NS 100000000ull
+
 /* Sleeps between two pings, or until Ctrl-C. */
 static void pause_for(uint64_t ns)
 {
-    struct timespec left = {.tv_sec = (time_t)(ns / 1000000000), .tv_nsec = (long)(ns % 1000000000)};
-    nanosleep(&left, NULL);
+    while (ns != 0 && !cli_interrupted()) {
+        uint64_t slice = ns < PAUSE_SLICE_NS ? ns : PAUSE_SLICE_NS;
+        nanosleep(&(struct timespec){.tv_nsec = (long)slice}, NULL);
+        ns -= slice;
+    }
 }
 
 enum cli_exit cli_ping(struct cli *cli, const struct cli_args *args, struct cli_failure *failure)

@@ -12,7 +12,6 @@
 #include "cli_text.h"
 #include <caudex/kv.h>
 #include <errno.h>
-#include <limits.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -87,26 +86,35 @@ enum cli_exit cli_address_parse(const char *text, struct cli_address *address,
 
 /* ---- connecting ---- */
 
-int cli_poll_ms(uint64_t deadline_ns)
+/*
+ * Longest single wait, in milliseconds: a signal that comes between the look
+ * at the flag and poll() is seen after it.
+ */
+#define WAIT_SLICE_MS 100u
+
+int cli_wait(int fd, short events, uint64_t deadline_ns)
 {
-    uint64_t now_ns = cli_now_ns();
-    uint64_t ms = deadline_ns > now_ns ? (deadline_ns - now_ns + 999999) / 1000000 : 0;
-    return ms > INT_MAX ? INT_MAX : (int)ms;
+    for (;;) {
+        struct pollfd look = {.fd = fd, .events = events};
+        uint64_t now_ns = cli_now_ns();
+        uint64_t ms = deadline_ns > now_ns ? (deadline_ns - now_ns + 999999) / 1000000 : 0;
+        if (cli_interrupted())
+            return -1;
+        if (poll(&look, 1, (int)(ms < WAIT_SLICE_MS ? ms : WAIT_SLICE_MS)) > 0)
+            return 1;
+        if (ms == 0)
+            return 0;
+    }
 }
 
 /* Waits until the connection stands. 0, or the errno of why not. */
 static int await(int fd, uint64_t deadline_ns)
 {
-    struct pollfd wait = {.fd = fd, .events = POLLOUT};
     int error = 0;
     socklen_t len = sizeof error;
-    int n = poll(&wait, 1, cli_poll_ms(deadline_ns));
-    while (n < 0 && errno == EINTR && !cli_interrupted())
-        n = poll(&wait, 1, cli_poll_ms(deadline_ns));
-    if (n < 0)
-        return errno;
-    if (n == 0)
-        return ETIMEDOUT;
+    int waited = cli_wait(fd, POLLOUT, deadline_ns);
+    if (waited <= 0)
+        return waited == 0 ? ETIMEDOUT : EINTR;
     return getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) == 0 ? error : errno;
 }
 

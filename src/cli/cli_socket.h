@@ -35,7 +35,10 @@ CDX_MUST_CHECK enum cli_exit cli_address_parse(const char *text, struct cli_addr
 CDX_MUST_CHECK enum cli_exit cli_socket_connect(const char *server, uint64_t timeout_ns, int *fd,
                                                 struct cli_failure *failure);
 
-/** Milliseconds for poll() until `deadline_ns`: rounded up, 0 when it has passed. */
-int cli_poll_ms(uint64_t deadline_ns);
+/**
+ * Waits for one of the poll() `events` on `fd`. 1 when there is one, 0 when
+ * `deadline_ns` has passed, -1 when a signal that is caught has come, also just before the call.
+ */
+int cli_wait(int fd, short events, uint64_t deadline_ns);
 
 #endif
