@@ -532,6 +532,7 @@ class _Planner:
             if use is not None and isinstance(use.body, m.Struct):
                 body = self.structs[use.body.name]
                 frame.bodies.append(BodyOf(call, body, use.span.line, counted, " + " + counted.len_end))
+        assert body is not None or all(b.min == 0 for b in bounds), "the parser's wide path relies on it"
         frame.rows.append(Row(call, tuple(bounds), body))
 
     # ---- shapes ----

@@ -241,6 +241,29 @@ static void what_is_still_missing_is_known_at_every_byte(void **state)
     input_free(&in);
 }
 
+static void the_rid_of_the_last_message_is_forgotten_when_the_next_begins(void **state)
+{
+    (void)state;
+    struct input in = {0};
+    input_message(&in, KV_CALL_PING, 0xffffffff, cdx_empty(), cdx_empty());
+    input_message(&in, KV_CALL_PING, 0x01020304, cdx_empty(), cdx_empty());
+    struct kv_request_parser parser;
+    struct cdx_spill spill;
+    struct kv_request m;
+    cdx_spill_init(&spill);
+    kv_request_parser_init(&parser);
+    const uint8_t *next = in.data;
+    for (size_t i = 1; i < in.len; i++) {
+        (void)!kv_request_feed(&parser, &spill, &next, in.data + i, &m);
+        const uint32_t expected = i < 5 || i == 11 ? 0
+                                  : i < 11         ? 0xffffffff
+                                  : i < 16         ? 0
+                                                   : 0x01020304;
+        assert_int_equal(kv_request_rid(&parser), expected);
+    }
+    input_free(&in);
+}
+
 static void no_input_changes_nothing(void **state)
 {
     (void)state;
@@ -284,6 +307,7 @@ static void fields_that_lie_in_one_input_are_not_copied(void **state)
         assert_ptr_equal(m.val.data, val_in_input ? in.data + 15 : spill.data + 4);
         assert_true(cdx_bytes_equal(m.key, CDX_STR("/key")));
         assert_true(cdx_bytes_equal(m.val, CDX_STR("value")));
+        assert_int_equal(spill.len, (key_in_input ? 0 : 4) + (val_in_input ? 0 : 5));
         cdx_spill_clear(&spill, SIZE_MAX);
     }
     cdx_spill_free(&spill);
@@ -406,6 +430,48 @@ static void value_lengths_are_judged_by_the_call_as_soon_as_they_arrive(void **s
                 continue; /* a whole message: see above */
             expect_lengths(&kv_split_request, calls[i].type, key_len, lens[j], true, expected);
         }
+    }
+}
+
+/* A whole frame in one input, with this much key and value: its error, or NULL. */
+static const char *whole_frame_error(uint8_t type, uint32_t key_len, uint32_t val_len)
+{
+    struct input in = {0};
+    uint8_t *bytes = calloc(1, (size_t)VALUE_MAX + PATH_MAX_);
+    assert_non_null(bytes);
+    input_message(&in, type, 1, cdx_bytes_of(bytes, key_len), cdx_bytes_of(bytes, val_len));
+    struct kv_request_parser parser;
+    struct cdx_spill spill;
+    struct kv_request m;
+    struct cdx_parse_error error;
+    cdx_spill_init(&spill);
+    kv_request_parser_init(&parser);
+    const uint8_t *next = in.data;
+    const enum cdx_status status = kv_request_feed(&parser, &spill, &next, in.data + in.len, &m);
+    kv_request_error(&parser, &error);
+    assert_int_equal(status, error.reason != NULL ? CDX_MALFORMED : CDX_OK);
+    if (error.reason != NULL)
+        assert_int_equal(error.offset, strcmp(error.field, "key") == 0 ? 5 : 7 + key_len);
+    assert_null(spill.data);
+    free(bytes);
+    input_free(&in);
+    return error.reason;
+}
+
+static void lengths_are_judged_also_when_all_bytes_are_there(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < CALL_COUNT; i++) {
+        const struct limits *call = &calls[i];
+        const char *over = reason_for(call->key_max + 1, 0, call->key_max);
+        assert_string_equal(whole_frame_error(call->type, call->key_max + 1, call->val_min), over);
+        over = reason_for(call->val_max + 1, call->val_min, call->val_max);
+        assert_string_equal(whole_frame_error(call->type, 0, call->val_max + 1), over);
+        assert_null(whole_frame_error(call->type, call->key_max, call->val_min));
+        assert_null(whole_frame_error(call->type, 0, call->val_max));
+        if (call->val_min != 0)
+            assert_string_equal(whole_frame_error(call->type, 0, call->val_min - 1),
+                                reason_for(0, 1, 1));
     }
 }
 
@@ -689,12 +755,14 @@ int main(void)
         cmocka_unit_test(typed_bodies_arrive_decoded),
         cmocka_unit_test(longer_input_is_parsed_however_it_is_cut),
         cmocka_unit_test(what_is_still_missing_is_known_at_every_byte),
+        cmocka_unit_test(the_rid_of_the_last_message_is_forgotten_when_the_next_begins),
         cmocka_unit_test(no_input_changes_nothing),
         cmocka_unit_test(fields_that_lie_in_one_input_are_not_copied),
         cmocka_unit_test(views_stay_true_when_the_spill_moves_while_a_message_ends),
         cmocka_unit_test(the_spill_is_emptied_when_the_next_message_begins_and_not_before),
         cmocka_unit_test(key_lengths_are_judged_by_the_call_as_soon_as_they_arrive),
         cmocka_unit_test(value_lengths_are_judged_by_the_call_as_soon_as_they_arrive),
+        cmocka_unit_test(lengths_are_judged_also_when_all_bytes_are_there),
         cmocka_unit_test(lengths_of_a_response_are_judged_by_the_frame),
         cmocka_unit_test(unknown_calls_and_statuses_are_refused_at_their_byte),
         cmocka_unit_test(a_body_with_an_unknown_value_is_refused_where_the_value_stands),
