@@ -48,10 +48,12 @@ void cdx__text_write(char *text, const char *name, const char *cause)
 static void write_error(char *text, const struct cdx_parse_error *error, enum cdx_status status,
                         const char *name)
 {
+    const char *const what = cdx_status_text(status);
     const bool has_field = error->field != NULL;
-    (void)snprintf(text, CDX_CLIENT_TEXT_NBYTES_MAX, "%s: %s, at byte %" PRIu64 "%s%s: %s", name,
-                   cdx_status_text(status), error->offset, has_field ? ", field " : "",
-                   has_field ? error->field : "", error->reason);
+    const bool has_reason = strcmp(error->reason, what) != 0;
+    (void)snprintf(text, CDX_CLIENT_TEXT_NBYTES_MAX, "%s: %s, at byte %" PRIu64 "%s%s%s%s", name,
+                   what, error->offset, has_field ? ", field " : "", has_field ? error->field : "",
+                   has_reason ? ": " : "", has_reason ? error->reason : "");
 }
 
 void cdx__text_of_core(char *text, const struct cdx_core *core, const char *name, const char *cause)
