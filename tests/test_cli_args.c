@@ -42,14 +42,14 @@ static void errors_say_what_is_expected(void **state)
         {"x", "unknown command 'x'", ""},
         {"list --limt 3", "unknown option '--limt'; did you mean '--limit'?", "list"},
         {"--sever x get", "unknown option '--sever'; did you mean '--server'?", ""},
-        {"put k -5",
-         "unknown option '-5' (before an argument that begins with '-', write '--')", "put"},
+        {"put k -5", "unknown option '-5' (before an argument that begins with '-', write '--')",
+         "put"},
         {"list --limit", "--limit: expected N after it, got nothing", "list"},
         {"list -n", "--limit: expected N after it, got nothing", "list"},
-        {"list --limit x",
-         "--limit: expected a number from 0 to 18446744073709551615, got 'x'", "list"},
-        {"list --limit -1",
-         "--limit: expected a number from 0 to 18446744073709551615, got '-1'", "list"},
+        {"list --limit x", "--limit: expected a number from 0 to 18446744073709551615, got 'x'",
+         "list"},
+        {"list --limit -1", "--limit: expected a number from 0 to 18446744073709551615, got '-1'",
+         "list"},
         {"bench --pipeline 0", "--pipeline: expected a number from 1 to 4096, got '0'", "bench"},
         {"bench -p4097", "--pipeline: expected a number from 1 to 4096, got '4097'", "bench"},
         {"load --format=xml f", "--format: expected auto, tsv, json or keys, got 'xml'", "load"},
@@ -74,8 +74,10 @@ static void errors_say_what_is_expected(void **state)
 static void options_stand_anywhere_and_in_any_form(void **state)
 {
     static const char *const lines[] = {
-        "--server h:1 --json list --limit 3 --keys /k", "list /k --limit=3 --keys -j -s h:1",
-        "-jsh:1 list -kn3 /k",                          "-s h:1 ls -k -n 3 -j /k",
+        "--server h:1 --json list --limit 3 --keys /k",
+        "list /k --limit=3 --keys -j -s h:1",
+        "-jsh:1 list -kn3 /k",
+        "-s h:1 ls -k -n 3 -j /k",
         "list --server=h:1 -jkn 3 -- /k",
     };
     (void)state;
@@ -126,8 +128,7 @@ static void bytes_that_options_cannot_hold_are_refused(void **state)
     struct cli_args args;
     struct cli_failure failure;
     assert_int_equal(cli_args_parse(words, 3, &args, &failure), CLI_EXIT_USAGE);
-    assert_string_equal(failure.text,
-                        "--after: expected a text without NUL bytes, got 'a\\x00b'");
+    assert_string_equal(failure.text, "--after: expected a text without NUL bytes, got 'a\\x00b'");
 }
 
 static void a_key_may_hold_any_byte(void **state)
@@ -159,8 +160,7 @@ static void check_option(const struct cli_option *option, const struct cli_comma
         assert_int_equal(cli_duration(option->fallback, &number), CDX_OK);
     if (option->kind == CLI_NUMBER || option->kind == CLI_DURATION)
         assert_true(option->max > option->min &&
-                    (option->fallback == NULL ||
-                     (number >= option->min && number <= option->max)));
+                    (option->fallback == NULL || (number >= option->min && number <= option->max)));
     (void)value;
 }
 
@@ -207,9 +207,18 @@ static void likeness_is_two_slips_at_most(void **state)
         const char *word;
         const char *nearest;
     } cases[] = {
-        {"gett", "get"},   {"teg", "get"},      {"delet", "delete"}, {"dleete", "delete"},
-        {"lsit", "list"},  {"chidlren", "children"}, {"cuont", "count"}, {"xxxxxxx", NULL},
-        {"quti", "quit"},  {"help", "help"},   {"complete-ke", "completion"}, {"", NULL},
+        {"gett", "get"},
+        {"teg", "get"},
+        {"delet", "delete"},
+        {"dleete", "delete"},
+        {"lsit", "list"},
+        {"chidlren", "children"},
+        {"cuont", "count"},
+        {"xxxxxxx", NULL},
+        {"quti", "quit"},
+        {"help", "help"},
+        {"complete-ke", "completion"},
+        {"", NULL},
         {"aVeryLongWordThatIsLongerThanAnyNameOfTheTable", NULL},
     };
     (void)state;

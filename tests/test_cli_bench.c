@@ -49,8 +49,9 @@ static void wrong_ratios_are_told(void **state)
          "--ratio: expected a weight from 0 to 1000000 in CALL=WEIGHT, got "
          "'get=00000000000000000001'"},
         {"get=1,get=2", "--ratio: expected each call once, got get twice"},
-        {"get=1,", "--ratio: expected CALL=WEIGHT with a call that 'caudex help bench' lists, "
-                   "got ''"},
+        {"get=1,",
+         "--ratio: expected CALL=WEIGHT with a call that 'caudex help bench' lists, "
+         "got ''"},
         {"get=0", "--ratio: expected a weight above 0"},
     };
     (void)state;
@@ -102,8 +103,9 @@ static void make_plan(struct cli_bench_plan *plan, const char *ratio, uint64_t k
 
 static void the_tape_holds_requests_in_the_ratio_asked_for(void **state)
 {
-    static const char all[] = "ping=1,echo=1,get=4,gets=1,match=2,match_bytes=1,match_all=1,"
-                              "list=1,children=1,count=1,put=1,put_if=1,delete=1";
+    static const char all[] =
+        "ping=1,echo=1,get=4,gets=1,match=2,match_bytes=1,match_all=1,"
+        "list=1,children=1,count=1,put=1,put_if=1,delete=1";
     (void)state;
     struct cli_bench_plan plan;
     struct kv_request_parser parser;
@@ -145,8 +147,8 @@ struct pair {
 
 static void pair_open(struct pair *pair, const struct cli_bench_plan *plan, uint32_t start)
 {
-    assert_int_equal(
-        socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair->ends), 0);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair->ends),
+                     0);
     assert_true(cli_bench_conn_init(&pair->conn, pair->ends[0], start, 8, plan));
     pair->result = calloc(1, sizeof *pair->result);
     pair->share = (struct cli_bench_share){
@@ -196,8 +198,7 @@ static void requests_go_round_the_tape(void **state)
             assert_int_equal(kv_get_ok_encode(&out, request.rid, CDX_STR("v")), CDX_OK);
             assert_true(write(pair.ends[1], answer, (size_t)(out.next - answer)) > 0);
         }
-        assert_int_equal(cli_bench_conn_receive(&pair.conn, &pair.share, &answered),
-                         CLI_EXIT_DONE);
+        assert_int_equal(cli_bench_conn_receive(&pair.conn, &pair.share, &answered), CLI_EXIT_DONE);
         assert_int_equal(answered, 1 + round % 8);
         assert_int_equal(pair.conn.open, 0);
         assert_null(cli_bench_conn_check(&pair.conn, &plan));
@@ -251,8 +252,7 @@ static void bytes_that_are_no_answer_end_the_run(void **state)
     pair_open(&pair, &plan, 0);
     cli_bench_conn_queue(&pair.conn, &plan, 1);
     assert_true(write(pair.ends[1], "garbage", 7) == 7);
-    assert_int_equal(cli_bench_conn_receive(&pair.conn, &pair.share, &answered),
-                     CLI_EXIT_REFUSED);
+    assert_int_equal(cli_bench_conn_receive(&pair.conn, &pair.share, &answered), CLI_EXIT_REFUSED);
     assert_memory_equal(pair.failure.text, "the server's answer is not the protocol, at its byte ",
                         52);
     pair_close(&pair);
@@ -284,8 +284,7 @@ static enum peer_next answer_all(void *arg, const struct kv_request *request, st
     return PEER_GO_ON;
 }
 
-static enum peer_next answer_none(void *arg, const struct kv_request *request,
-                                  struct cdx_out *out)
+static enum peer_next answer_none(void *arg, const struct kv_request *request, struct cdx_out *out)
 {
     (void)arg;
     (void)request;

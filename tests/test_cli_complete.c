@@ -19,12 +19,9 @@ static const struct {
     uint64_t keys;
     uint8_t stored;
 } tree[] = {
-    {"", "/img", 3, KV_STORED_YES},
-    {"", "relative", 2, KV_STORED_NO},
-    {"/", "/img", 3, KV_STORED_YES},
-    {"/", "/index.html", 1, KV_STORED_YES},
-    {"/", "/with blank", 1, KV_STORED_YES},
-    {"/img", "/img/cats", 1, KV_STORED_YES},
+    {"", "/img", 3, KV_STORED_YES},         {"", "relative", 2, KV_STORED_NO},
+    {"/", "/img", 3, KV_STORED_YES},        {"/", "/index.html", 1, KV_STORED_YES},
+    {"/", "/with blank", 1, KV_STORED_YES}, {"/img", "/img/cats", 1, KV_STORED_YES},
     {"/img", "/img/dogs", 1, KV_STORED_NO},
 };
 

@@ -132,8 +132,9 @@ static void a_place_that_cannot_be_written_is_told(void **state)
     struct cli_new_file file;
     struct cli_failure failure;
     assert_int_equal(cli_new_file_open(&file, "no/such/folder", &failure), CLI_EXIT_LOCAL);
-    assert_string_equal(failure.text, "'no/such/folder': cannot create a file beside it: No such "
-                                      "file or directory");
+    assert_string_equal(failure.text,
+                        "'no/such/folder': cannot create a file beside it: No such "
+                        "file or directory");
     assert_int_equal(mkdir("folder", 0755), 0);
     assert_int_equal(cli_new_file_open(&file, "folder", &failure), CLI_EXIT_LOCAL);
     assert_string_equal(failure.text, "'folder': cannot open: Is a directory");
@@ -180,8 +181,11 @@ static void checkpoints_read_back(void **state)
 static void what_is_no_checkpoint_of_this_input_is_refused(void **state)
 {
     static const char *const texts[] = {
-        "", "caudex load checkpoint\n", "caudex load checkpoint\nline 1\noffset x\ninput in\n",
-        "something else\nline 1\noffset 2\ninput in\n", "caudex load checkpoint\nline 1\n",
+        "",
+        "caudex load checkpoint\n",
+        "caudex load checkpoint\nline 1\noffset x\ninput in\n",
+        "something else\nline 1\noffset 2\ninput in\n",
+        "caudex load checkpoint\nline 1\n",
     };
     (void)state;
     struct cli_failure failure;
@@ -189,14 +193,16 @@ static void what_is_no_checkpoint_of_this_input_is_refused(void **state)
     for (size_t i = 0; i < COUNT(texts); i++) {
         write_file("cp", texts[i]);
         assert_int_equal(cli_checkpoint_read("cp", "in", &at, &failure), CLI_EXIT_LOCAL);
-        assert_string_equal(failure.text, "'cp': is no checkpoint of caudex load; name another "
-                                          "file, or remove it");
+        assert_string_equal(failure.text,
+                            "'cp': is no checkpoint of caudex load; name another "
+                            "file, or remove it");
     }
     assert_int_equal(cli_checkpoint_write("cp", "in", &(struct cli_checkpoint){1, 2}, &failure),
                      CLI_EXIT_DONE);
     assert_int_equal(cli_checkpoint_read("cp", "in2", &at, &failure), CLI_EXIT_LOCAL);
-    assert_string_equal(failure.text, "'cp': is the checkpoint of another input; name another "
-                                      "file, or remove it");
+    assert_string_equal(failure.text,
+                        "'cp': is the checkpoint of another input; name another "
+                        "file, or remove it");
 }
 
 #define IN_FOLDER(test) cmocka_unit_test_setup_teardown(test, enter_folder, leave_folder)

@@ -44,7 +44,8 @@ static void control_characters_are_escaped(void **state)
 {
     (void)state;
     struct cli_buf out = {0};
-    cli_json_quote(&out, CDX_STR("\b\t\n\f\r\"\\\x01\x7F" "é"));
+    cli_json_quote(&out, CDX_STR("\b\t\n\f\r\"\\\x01\x7F"
+                                 "é"));
     cli_buf_byte(&out, 0);
     assert_string_equal((const char *)out.data, "\"\\b\\t\\n\\f\\r\\\"\\\\\\u0001\\u007Fé\"");
     cli_buf_free(&out);

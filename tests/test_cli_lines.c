@@ -17,7 +17,10 @@
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 /* A constant view: CDX_STR is a call. */
-#define BYTES(literal) {(const uint8_t *)(literal), sizeof(literal) - 1}
+#define BYTES(literal)                                                                             \
+    {                                                                                              \
+        (const uint8_t *)(literal), sizeof(literal) - 1                                            \
+    }
 
 /* A pipe that a thread fills in pieces of `piece` bytes. */
 struct feeder {
@@ -58,9 +61,8 @@ static void feeder_stop(struct feeder *feeder)
 static void lines_do_not_depend_on_how_bytes_arrive(void **state)
 {
     static const char text[] = "one\n\nthree\0x\n  four  \nlast";
-    static const struct cdx_bytes expected[] = {BYTES("one"), BYTES(""),
-                                                BYTES("three\0x"), BYTES("  four  "),
-                                                BYTES("last")};
+    static const struct cdx_bytes expected[] = {BYTES("one"), BYTES(""), BYTES("three\0x"),
+                                                BYTES("  four  "), BYTES("last")};
     (void)state;
     for (size_t piece = 1; piece < sizeof text; piece++) {
         struct feeder feeder;

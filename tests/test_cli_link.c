@@ -200,13 +200,20 @@ static void statuses_fit_the_calls_that_have_them(void **state)
         uint8_t call, status;
         bool fits;
     } cases[] = {
-        {KV_CALL_GET, KV_STATUS_OK, true},          {KV_CALL_GET, KV_STATUS_NOT_FOUND, true},
-        {KV_CALL_GET, KV_STATUS_ROW, false},        {KV_CALL_GET, KV_STATUS_CONFLICT, false},
-        {KV_CALL_PUT, KV_STATUS_NOT_FOUND, false},  {KV_CALL_PUT_IF, KV_STATUS_CONFLICT, true},
-        {KV_CALL_PUT, KV_STATUS_NO_MEMORY, true},   {KV_CALL_LIST, KV_STATUS_ROW, true},
-        {KV_CALL_STATS, KV_STATUS_ROW, true},       {KV_CALL_HELLO, KV_STATUS_UNSUPPORTED, true},
-        {KV_CALL_PING, KV_STATUS_UNSUPPORTED, false}, {KV_CALL_PING, KV_STATUS_BUSY, false},
-        {KV_CALL_GET, KV_STATUS_STOPPING, false},   {KV_CALL_GET, 0xEE, false},
+        {KV_CALL_GET, KV_STATUS_OK, true},
+        {KV_CALL_GET, KV_STATUS_NOT_FOUND, true},
+        {KV_CALL_GET, KV_STATUS_ROW, false},
+        {KV_CALL_GET, KV_STATUS_CONFLICT, false},
+        {KV_CALL_PUT, KV_STATUS_NOT_FOUND, false},
+        {KV_CALL_PUT_IF, KV_STATUS_CONFLICT, true},
+        {KV_CALL_PUT, KV_STATUS_NO_MEMORY, true},
+        {KV_CALL_LIST, KV_STATUS_ROW, true},
+        {KV_CALL_STATS, KV_STATUS_ROW, true},
+        {KV_CALL_HELLO, KV_STATUS_UNSUPPORTED, true},
+        {KV_CALL_PING, KV_STATUS_UNSUPPORTED, false},
+        {KV_CALL_PING, KV_STATUS_BUSY, false},
+        {KV_CALL_GET, KV_STATUS_STOPPING, false},
+        {KV_CALL_GET, 0xEE, false},
     };
     (void)state;
     for (size_t i = 0; i < COUNT(cases); i++)

@@ -89,8 +89,8 @@ static void colours_are_for_terminals_and_never_with_no_color(void **state)
         const char *when, *no_color;
         bool terminal, wanted;
     } cases[] = {
-        {"auto", NULL, true, true},    {"auto", NULL, false, false}, {"auto", "1", true, false},
-        {"auto", "", true, true},      {"always", "1", false, true}, {"never", NULL, true, false},
+        {"auto", NULL, true, true}, {"auto", NULL, false, false}, {"auto", "1", true, false},
+        {"auto", "", true, true},   {"always", "1", false, true}, {"never", NULL, true, false},
     };
     (void)state;
     for (size_t i = 0; i < COUNT(cases); i++) {

@@ -14,7 +14,10 @@
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
-#define BYTES(literal) {(const uint8_t *)(literal), sizeof(literal) - 1}
+#define BYTES(literal)                                                                             \
+    {                                                                                              \
+        (const uint8_t *)(literal), sizeof(literal) - 1                                            \
+    }
 
 static void good_lines_are_read(void **state)
 {
@@ -41,8 +44,8 @@ static void good_lines_are_read(void **state)
         struct cdx_bytes key;
         struct cdx_bytes value;
         cli_rows_init(&rows, cases[i].format, CDX_STR("V"));
-        assert_int_equal(
-            cli_rows_read(&rows, cdx_cstr(cases[i].line), &key, &value, &failure), CDX_OK);
+        assert_int_equal(cli_rows_read(&rows, cdx_cstr(cases[i].line), &key, &value, &failure),
+                         CDX_OK);
         assert_true(cdx_bytes_equal(key, cases[i].key));
         assert_true(cdx_bytes_equal(value, cases[i].value));
         cli_rows_free(&rows);
@@ -82,8 +85,8 @@ static void bad_lines_are_told_exactly(void **state)
         struct cdx_bytes key;
         struct cdx_bytes value;
         cli_rows_init(&rows, cases[i].format, cdx_empty());
-        assert_int_equal(
-            cli_rows_read(&rows, cdx_cstr(cases[i].line), &key, &value, &failure), CDX_INVALID);
+        assert_int_equal(cli_rows_read(&rows, cdx_cstr(cases[i].line), &key, &value, &failure),
+                         CDX_INVALID);
         assert_string_equal(failure.text, cases[i].text);
         assert_int_equal(failure.exit, CLI_EXIT_LOCAL);
         cli_rows_free(&rows);
@@ -93,8 +96,12 @@ static void bad_lines_are_told_exactly(void **state)
 static void what_is_not_json_is_told_with_its_place(void **state)
 {
     static const char *const lines[] = {
-        "{\"key\":\"a\",\"value\":", "{\"key\":\"a\"}}", "{'key':1}", "nothing",
-        "{\"key\":\"\xFF\",\"value\":\"\"}", "{\"key\":\"a\",\"key\":\"b\",\"value\":\"\"}",
+        "{\"key\":\"a\",\"value\":",
+        "{\"key\":\"a\"}}",
+        "{'key':1}",
+        "nothing",
+        "{\"key\":\"\xFF\",\"value\":\"\"}",
+        "{\"key\":\"a\",\"key\":\"b\",\"value\":\"\"}",
         "{\"key\":\"\\ud800\",\"value\":\"\"}",
     };
     (void)state;
@@ -209,10 +216,14 @@ static void names_tell_the_format(void **state)
         bool tells;
         enum cli_format format;
     } cases[] = {
-        {"a.tsv", true, CLI_FORMAT_TSV},     {"a.json", true, CLI_FORMAT_JSON},
-        {"a.b.jsonl", true, CLI_FORMAT_JSON}, {"x.ndjson", true, CLI_FORMAT_JSON},
-        {"a.txt", false, 0},                 {".tsv", false, 0},
-        {"tsv", false, 0},                   {"-", false, 0},
+        {"a.tsv", true, CLI_FORMAT_TSV},
+        {"a.json", true, CLI_FORMAT_JSON},
+        {"a.b.jsonl", true, CLI_FORMAT_JSON},
+        {"x.ndjson", true, CLI_FORMAT_JSON},
+        {"a.txt", false, 0},
+        {".tsv", false, 0},
+        {"tsv", false, 0},
+        {"-", false, 0},
     };
     (void)state;
     for (size_t i = 0; i < COUNT(cases); i++) {

@@ -23,10 +23,14 @@ static void addresses_are_read(void **state)
         bool is_unix;
         const char *host, *port;
     } cases[] = {
-        {"localhost", false, "localhost", "7117"}, {"h:1", false, "h", "1"},
-        {"127.0.0.1:65535", false, "127.0.0.1", "65535"}, {"[::1]:80", false, "::1", "80"},
-        {"[::1]", false, "::1", "7117"},           {"::1", false, "::1", "7117"},
-        {"fe80::1:2", false, "fe80::1:2", "7117"}, {"unix:/run/x.sock", true, "/run/x.sock", ""},
+        {"localhost", false, "localhost", "7117"},
+        {"h:1", false, "h", "1"},
+        {"127.0.0.1:65535", false, "127.0.0.1", "65535"},
+        {"[::1]:80", false, "::1", "80"},
+        {"[::1]", false, "::1", "7117"},
+        {"::1", false, "::1", "7117"},
+        {"fe80::1:2", false, "fe80::1:2", "7117"},
+        {"unix:/run/x.sock", true, "/run/x.sock", ""},
         {"unix:x", true, "x", ""},
     };
     (void)state;
@@ -43,9 +47,10 @@ static void addresses_are_read(void **state)
 
 static void what_is_no_address_is_refused(void **state)
 {
-    static const char *const texts[] = {"",      ":7117",  "h:",    "h:0",    "h:65536", "h:x",
-                                        "h:1k",  "h: 1",   "[::1",  "[::1]x", "[]:1",    "unix:",
-                                        "h:+1",  "[::1]:", "h:99999999999999999999"};
+    static const char *const texts[] = {
+        "",     ":7117", "h:",   "h:0",    "h:65536",
+        "h:x",  "h:1k",  "h: 1", "[::1",   "[::1]x",
+        "[]:1", "unix:", "h:+1", "[::1]:", "h:99999999999999999999"};
     char long_path[200] = "unix:/";
     (void)state;
     memset(long_path + 6, 'x', sizeof long_path - 7);

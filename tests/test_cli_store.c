@@ -128,7 +128,9 @@ static void broken_connections_end_it_with_what_was_stored_known(void **state)
         const char *text;
     } cases[] = {
         {{.hang_up_at = 100}, CLI_EXIT_UNREACHABLE, 99, "the connection to the server ended: "},
-        {{.wrong_rid_at = 100}, CLI_EXIT_REFUSED, 99,
+        {{.wrong_rid_at = 100},
+         CLI_EXIT_REFUSED,
+         99,
          "expected the answer to request 100, got one to 101"},
         {{.stop_at = 100}, CLI_EXIT_REFUSED, 99, "the server answered stopping: 'bye'"},
     };

@@ -20,7 +20,7 @@ static uint32_t next_random(uint32_t *state)
 
 static size_t random_bytes(uint32_t *state, uint8_t *bytes, size_t n_max)
 {
-    static const uint8_t favourites[] = {0, '\t', '\n', '\r', '\\', 'x', '"', 0x7F, 0x80,
+    static const uint8_t favourites[] = {0,    '\t', '\n', '\r', '\\', 'x',  '"',  0x7F, 0x80,
                                          0xC2, 0x85, 0xC3, 0xA9, 0xE2, 0x82, 0xAC, 0xF0, 0xFF};
     size_t n = next_random(state) % (n_max + 1);
     for (size_t i = 0; i < n; i++)
@@ -102,8 +102,8 @@ static void wrong_escapes_are_refused_with_their_place(void **state)
         const char *text;
         size_t at;
     } cases[] = {
-        {"\\", 0},     {"ab\\", 2},   {"\\q", 0},     {"a\\x", 1},  {"a\\x1", 1},
-        {"\\xG0", 0},  {"\\x0g", 0},  {"\\t\\n\\a", 4}, {"\\0", 0}, {"\\\\\\", 2},
+        {"\\", 0},    {"ab\\", 2},  {"\\q", 0},       {"a\\x", 1}, {"a\\x1", 1},
+        {"\\xG0", 0}, {"\\x0g", 0}, {"\\t\\n\\a", 4}, {"\\0", 0},  {"\\\\\\", 2},
     };
     (void)state;
     struct cli_buf out;
@@ -176,8 +176,8 @@ static void utf8_agrees_with_its_definition(void **state)
     for (uint32_t word = 0; word < 1u << 24; word += word % 7 + 1) {
         /* The first two bytes take every value; the last two the ones that matter. */
         static const uint8_t thirds[] = {0x00, 0x7F, 0x80, 0xBF, 0xC0, 0xFF};
-        const uint8_t bytes[4] = {(uint8_t)(word >> 16), (uint8_t)(word >> 8),
-                                  thirds[word % 6], thirds[word / 6 % 6]};
+        const uint8_t bytes[4] = {(uint8_t)(word >> 16), (uint8_t)(word >> 8), thirds[word % 6],
+                                  thirds[word / 6 % 6]};
         for (size_t n = 0; n <= 4; n++) {
             const uint8_t *placed = guard_place(&guard, bytes, n);
             assert_int_equal(cli_utf8_char(cdx_bytes_of(placed, n)), naive_utf8_char(bytes, n));
@@ -194,8 +194,13 @@ static void base64_follows_the_rfc(void **state)
         const char *bytes;
         const char *text;
     } cases[] = {/* RFC 4648 §10 */
-                 {"", ""},         {"f", "Zg=="},         {"fo", "Zm8="},        {"foo", "Zm9v"},
-                 {"foob", "Zm9vYg=="}, {"fooba", "Zm9vYmE="}, {"foobar", "Zm9vYmFy"}};
+                 {"", ""},
+                 {"f", "Zg=="},
+                 {"fo", "Zm8="},
+                 {"foo", "Zm9v"},
+                 {"foob", "Zm9vYg=="},
+                 {"fooba", "Zm9vYmE="},
+                 {"foobar", "Zm9vYmFy"}};
     (void)state;
     struct cli_buf out;
     cli_buf_init(&out);
@@ -255,12 +260,15 @@ static void numbers_are_read_with_suffixes(void **state)
     static const struct {
         const char *text;
         uint64_t number;
-    } good[] = {{"0", 0},       {"7", 7},
-                {"007", 7},     {"10k", 10000},
-                {"3M", 3000000}, {"2G", 2000000000},
+    } good[] = {{"0", 0},
+                {"7", 7},
+                {"007", 7},
+                {"10k", 10000},
+                {"3M", 3000000},
+                {"2G", 2000000000},
                 {"18446744073709551615", UINT64_MAX}};
-    static const char *const bad[] = {"",    "k",   "-1",   "+1",  " 1",
-                                      "1 ",  "1K",  "1.5",  "0x1", "18446744073709551616",
+    static const char *const bad[] = {"",    "k",   "-1",          "+1",  " 1",
+                                      "1 ",  "1K",  "1.5",         "0x1", "18446744073709551616",
                                       "1kk", "1e3", "99999999999G"};
     (void)state;
     for (size_t i = 0; i < COUNT(good); i++) {
@@ -281,15 +289,9 @@ static void durations_are_read_with_units(void **state)
     static const struct {
         const char *text;
         uint64_t ns;
-    } good[] = {{"0", 0},
-                {"1", 1000000000},
-                {"1.5", 1500000000},
-                {"250ms", 250000000},
-                {"10us", 10000},
-                {"0.000000001s", 1},
-                {"2m", 120000000000},
-                {"1h", 3600000000000}};
-    static const char *const bad[] = {"",    "s",  "-1s", "1.s",  "1 s", "1d",
+    } good[] = {{"0", 0},        {"1", 1000000000},   {"1.5", 1500000000},  {"250ms", 250000000},
+                {"10us", 10000}, {"0.000000001s", 1}, {"2m", 120000000000}, {"1h", 3600000000000}};
+    static const char *const bad[] = {"",    "s",  "-1s",  "1.s",  "1 s",           "1d",
                                       ".5s", "1S", "1mss", "1..5", "1.0000000000s", "1000001h"};
     (void)state;
     for (size_t i = 0; i < COUNT(good); i++) {
@@ -310,13 +312,13 @@ static void numbers_are_shown_with_three_digits(void **state)
     static const struct {
         double number;
         const char *expected;
-    } scaled[] = {{0, "0"},       {999, "999"},     {999.6, "1.00k"}, {1234, "1.23k"},
+    } scaled[] = {{0, "0"},         {999, "999"},     {999.6, "1.00k"},  {1234, "1.23k"},
                   {12345, "12.3k"}, {123456, "123k"}, {999600, "1.00M"}, {5e9, "5.00G"}};
     static const struct {
         uint64_t ns;
         const char *expected;
-    } times[] = {{0, "0.00 µs"},        {1234, "1.23 µs"},   {45678, "45.7 µs"},
-                 {999600, "1.00 ms"},   {12345678, "12.3 ms"}, {1500000000, "1.50 s"},
+    } times[] = {{0, "0.00 µs"},         {1234, "1.23 µs"},     {45678, "45.7 µs"},
+                 {999600, "1.00 ms"},    {12345678, "12.3 ms"}, {1500000000, "1.50 s"},
                  {123456000000, "123 s"}};
     (void)state;
     struct cli_buf out;

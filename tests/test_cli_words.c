@@ -58,8 +58,8 @@ static void what_is_wrong_is_told(void **state)
         size_t at;
         char quote;
     } cases[] = {
-        {"put k 'a b", CDX_MORE, 10, '\''}, {"put k \"a", CDX_MORE, 8, '"'},
-        {"get \\", CDX_MORE, 4, 0},         {"get \\q", CDX_INVALID, 4, 0},
+        {"put k 'a b", CDX_MORE, 10, '\''},  {"put k \"a", CDX_MORE, 8, '"'},
+        {"get \\", CDX_MORE, 4, 0},          {"get \\q", CDX_INVALID, 4, 0},
         {"get \"\\x4\"", CDX_INVALID, 5, 0}, {"get '\\q", CDX_MORE, 7, '\''},
     };
     (void)state;
@@ -134,8 +134,7 @@ static void any_line_is_judged_without_reading_beyond_it(void **state)
         for (size_t i = 0; i < sizeof line; i++)
             line[i] = (uint8_t)alphabet[round >> (3 * i) & 7];
         const uint8_t *placed = guard_place(&guard, line, sizeof line);
-        enum cdx_status status =
-            cli_words_split(&words, cdx_bytes_of(placed, sizeof line), &at);
+        enum cdx_status status = cli_words_split(&words, cdx_bytes_of(placed, sizeof line), &at);
         assert_true(status == CDX_OK || status == CDX_MORE || status == CDX_INVALID);
         assert_true(at <= sizeof line && words.count <= 3);
     }

@@ -31,13 +31,13 @@ struct cli {
     const char *colour_when;      /* auto, always or never */
     bool json, raw;               /* as given on the program's command line */
     bool errors_coloured;
-    bool prompt;                  /* commands come from the keyboard */
-    bool input_is_commands;       /* standard input is being read for commands */
-    bool quit;                    /* the prompt is to end */
+    bool prompt;            /* commands come from the keyboard */
+    bool input_is_commands; /* standard input is being read for commands */
+    bool quit;              /* the prompt is to end */
     struct cli_link link;
-    char *linked_to;              /* the address that link is connected to; owned */
-    uint32_t rid;                 /* of the last request … */
-    uint8_t call;                 /* … and what it asked */
+    char *linked_to; /* the address that link is connected to; owned */
+    uint32_t rid;    /* of the last request … */
+    uint8_t call;    /* … and what it asked */
 };
 
 /* ---- operations: running ---- */

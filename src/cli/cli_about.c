@@ -35,15 +35,13 @@ enum cli_exit cli_help(struct cli *cli, const struct cli_args *args, struct cli_
         return cli_fail(failure, CLI_EXIT_USAGE, "no command or topic %s; did you mean '%s'?",
                         cli_show(&shown, word), nearest);
     else
-        return cli_fail(failure, CLI_EXIT_USAGE, "no command or topic %s",
-                        cli_show(&shown, word));
+        return cli_fail(failure, CLI_EXIT_USAGE, "no command or topic %s", cli_show(&shown, word));
     print_text(cli, &text);
     cli_buf_free(&text);
     return CLI_EXIT_DONE;
 }
 
-enum cli_exit cli_version(struct cli *cli, const struct cli_args *args,
-                          struct cli_failure *failure)
+enum cli_exit cli_version(struct cli *cli, const struct cli_args *args, struct cli_failure *failure)
 {
     (void)args;
     (void)failure;

@@ -175,8 +175,7 @@ static enum cli_exit short_options(struct parse *p, struct cdx_bytes word)
     for (size_t i = 0; i < word.len; i++) {
         struct cdx_bytes letter = cdx_bytes_of(word.data + i, 1);
         struct cdx_bytes rest = cdx_bytes_of(word.data + i + 1, word.len - i - 1);
-        const struct cli_option *option =
-            cli_option_lettered(p->args->command, (char)word.data[i]);
+        const struct cli_option *option = cli_option_lettered(p->args->command, (char)word.data[i]);
         if (option == NULL)
             return unknown_option(p, "-", letter);
         if (option->kind != CLI_FLAG)

@@ -14,9 +14,9 @@
 
 /** An option as it was given, or its default. */
 struct cli_value {
-    bool given;        /* by the user */
-    const char *text;  /* NULL: not given and no default; borrowed from the words or the table */
-    uint64_t number;   /* CLI_NUMBER; CLI_DURATION in nanoseconds */
+    bool given;       /* by the user */
+    const char *text; /* NULL: not given and no default; borrowed from the words or the table */
+    uint64_t number;  /* CLI_NUMBER; CLI_DURATION in nanoseconds */
 };
 
 struct cli_args {

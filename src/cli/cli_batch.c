@@ -16,8 +16,7 @@
 #define WHERE_NBYTES 32u
 
 /* Why the line is no command line. */
-static enum cli_exit bad_line(struct cli *cli, const char *where, enum cdx_status status,
-                              size_t at)
+static enum cli_exit bad_line(struct cli *cli, const char *where, enum cdx_status status, size_t at)
 {
     struct cli_failure failure = {0};
     if (status == CDX_MORE)

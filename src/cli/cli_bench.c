@@ -18,8 +18,8 @@
 
 /* ---- keys ---- */
 
-static enum cli_exit read_keys(const struct cli *cli, const char *path,
-                               struct cli_bench_keys *keys, struct cli_failure *failure)
+static enum cli_exit read_keys(const struct cli *cli, const char *path, struct cli_bench_keys *keys,
+                               struct cli_failure *failure)
 {
     struct cli_lines lines;
     struct cli_shown shown;
@@ -43,8 +43,8 @@ static enum cli_exit read_keys(const struct cli *cli, const char *path,
         exit = cli_fail(failure, CLI_EXIT_LOCAL, "%s:%" PRIu64 ": a key is %s (%u bytes)",
                         shown.text, lines.line, cdx_status_text(status), KV_PATH_NBYTES_MAX);
     else if (exit == CLI_EXIT_DONE && keys->count == 0)
-        exit = cli_fail(failure, CLI_EXIT_LOCAL, "%s: expected a key per line, got none",
-                        shown.text);
+        exit =
+            cli_fail(failure, CLI_EXIT_LOCAL, "%s: expected a key per line, got none", shown.text);
     cli_lines_free(&lines);
     cli_close_input(fd);
     return exit;

@@ -138,8 +138,7 @@ static enum cli_exit take_bytes(struct cli_bench_conn *conn, struct cli_bench_sh
     uint64_t now_ns = cli_now_ns();
     struct kv_response frame;
     for (;;) {
-        enum cdx_status status =
-            kv_response_feed(&conn->parser, &conn->spill, &next, end, &frame);
+        enum cdx_status status = kv_response_feed(&conn->parser, &conn->spill, &next, end, &frame);
         if (status == CDX_MORE)
             return CLI_EXIT_DONE;
         if (status == CDX_NO_MEMORY)

@@ -10,9 +10,9 @@
 
 /* Calls that a bench may send: each can be answered on any store, and none removes a subtree. */
 static const uint8_t allowed[] = {
-    KV_CALL_PING,      KV_CALL_ECHO, KV_CALL_GET,      KV_CALL_GETS,  KV_CALL_MATCH,
-    KV_CALL_MATCH_BYTES, KV_CALL_MATCH_ALL, KV_CALL_LIST, KV_CALL_CHILDREN, KV_CALL_COUNT,
-    KV_CALL_PUT,       KV_CALL_PUT_IF, KV_CALL_DELETE,
+    KV_CALL_PING,        KV_CALL_ECHO,      KV_CALL_GET,    KV_CALL_GETS,     KV_CALL_MATCH,
+    KV_CALL_MATCH_BYTES, KV_CALL_MATCH_ALL, KV_CALL_LIST,   KV_CALL_CHILDREN, KV_CALL_COUNT,
+    KV_CALL_PUT,         KV_CALL_PUT_IF,    KV_CALL_DELETE,
 };
 
 /* Weights above this would say nothing that a quotient below it does not. */
@@ -44,15 +44,18 @@ static enum cli_exit ratio_item(struct cli_bench_plan *plan, struct cdx_bytes it
     if (!call_named(cdx_bytes_of(item.data, name_len), &call))
         return cli_fail(failure, CLI_EXIT_USAGE,
                         "--ratio: expected CALL=WEIGHT with a call that 'caudex help bench' lists, "
-                        "got %s", cli_show(&shown, item));
+                        "got %s",
+                        cli_show(&shown, item));
     if (cli_number(number, &weight) != CDX_OK || weight > WEIGHT_MAX)
         return cli_fail(failure, CLI_EXIT_USAGE,
                         "--ratio: expected a weight from 0 to %u in CALL=WEIGHT, got %s",
                         WEIGHT_MAX, cli_show(&shown, item));
     for (size_t i = 0; i < plan->call_count; i++)
         if (plan->calls[i].call == call)
-            return cli_fail(failure, CLI_EXIT_USAGE, "--ratio: expected each call once, got %s "
-                            "twice", kv_call_name(call));
+            return cli_fail(failure, CLI_EXIT_USAGE,
+                            "--ratio: expected each call once, got %s "
+                            "twice",
+                            kv_call_name(call));
     if (weight == 0)
         return CLI_EXIT_DONE;
     plan->calls[plan->call_count++] =
@@ -119,7 +122,8 @@ bool cli_bench_keys_generate(struct cli_bench_keys *keys, uint64_t count)
     for (uint64_t i = 0; i < count; i++) {
         char key[64];
         uint32_t n = scramble((uint32_t)i);
-        int len = snprintf(key, sizeof key, "/bench/%02x/%02x/item-%08x", n >> 24, n >> 16 & 255, n);
+        int len =
+            snprintf(key, sizeof key, "/bench/%02x/%02x/item-%08x", n >> 24, n >> 16 & 255, n);
         if (!cli_bench_key_add(keys, cdx_bytes_of(key, (size_t)len)))
             return false;
     }
@@ -164,8 +168,8 @@ static bool is_match(uint8_t call)
     return call == KV_CALL_MATCH || call == KV_CALL_MATCH_BYTES || call == KV_CALL_MATCH_ALL;
 }
 
-static enum cdx_status encode(struct cdx_out *out, uint8_t call, uint32_t rid,
-                              struct cdx_bytes key, struct cdx_bytes value)
+static enum cdx_status encode(struct cdx_out *out, uint8_t call, uint32_t rid, struct cdx_bytes key,
+                              struct cdx_bytes value)
 {
     uint8_t path[KV_PATH_NBYTES_MAX];
     const struct kv_list_args list = {.limit = PAGE_ROWS};
@@ -204,11 +208,10 @@ static size_t request_room(struct cdx_bytes key, struct cdx_bytes value)
 static size_t tape_requests(const struct cli_bench_plan *plan, struct cdx_bytes value)
 {
     size_t mean = plan->keys.bytes.len / plan->keys.count;
-    size_t count = CLI_BENCH_TAPE_NBYTES_MAX /
-                   (KV_REQUEST_HEAD_NBYTES + mean + sizeof BELOW + value.len + 64);
-    size_t wanted = plan->keys.count > CLI_BENCH_TAPE_REQUESTS_MAX / 4
-                        ? CLI_BENCH_TAPE_REQUESTS_MAX
-                        : plan->keys.count * 4;
+    size_t count =
+        CLI_BENCH_TAPE_NBYTES_MAX / (KV_REQUEST_HEAD_NBYTES + mean + sizeof BELOW + value.len + 64);
+    size_t wanted = plan->keys.count > CLI_BENCH_TAPE_REQUESTS_MAX / 4 ? CLI_BENCH_TAPE_REQUESTS_MAX
+                                                                       : plan->keys.count * 4;
     if (wanted < 65536) /* so that the calls' ratio shows also with few keys */
         wanted = 65536;
     count = count < wanted ? count : wanted;

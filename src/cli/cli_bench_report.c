@@ -147,8 +147,7 @@ void cli_bench_report(struct cli_buf *out, const struct cli_bench_plan *plan,
     cli_buf_init(&cell);
     table_head(out, &cell);
     for (size_t i = 0; i < plan->call_count; i++)
-        table_row(out, &cell, kv_call_name(plan->calls[i].call), &result->kinds[i].latency,
-                  result);
+        table_row(out, &cell, kv_call_name(plan->calls[i].call), &result->kinds[i].latency, result);
     merge_all(plan, result, &all);
     if (plan->call_count > 1)
         table_row(out, &cell, "all", &all, result);

@@ -46,13 +46,13 @@ struct bench_thread {
     int epoll;
     struct cli_bench_conn *conns;
     uint32_t conn_count;
-    uint64_t budget;    /* requests that this thread may still queue */
-    uint64_t issued;    /* queued so far, for the schedule of --rate */
-    double rate;        /* this thread's share; 0: as fast as answers come */
-    uint32_t open;      /* of all its connections */
-    uint32_t turn;      /* the connection that is next in the schedule */
-    uint64_t heard_ns;  /* when the last answer came */
-    uint64_t end_ns;    /* when the last answer of all came */
+    uint64_t budget;          /* requests that this thread may still queue */
+    uint64_t issued;          /* queued so far, for the schedule of --rate */
+    double rate;              /* this thread's share; 0: as fast as answers come */
+    uint32_t open;            /* of all its connections */
+    uint32_t turn;            /* the connection that is next in the schedule */
+    uint64_t heard_ns;        /* when the last answer came */
+    uint64_t end_ns;          /* when the last answer of all came */
     _Atomic uint64_t answers; /* published */
     struct cli_bench_share share;
     struct cli_bench_result result;
@@ -167,8 +167,8 @@ static enum cli_exit on_event(struct bench_thread *thread, const struct epoll_ev
 static struct timespec sleep_of(const struct bench_thread *thread, uint64_t now_ns)
 {
     uint64_t ns = TICK_NS;
-    if (thread->rate > 0 && thread->budget != 0 && thread->open < thread->conn_count *
-        thread->bench->setup->pipeline) {
+    if (thread->rate > 0 && thread->budget != 0 &&
+        thread->open < thread->conn_count * thread->bench->setup->pipeline) {
         uint64_t due = due_ns(thread, thread->issued);
         uint64_t wait = due > now_ns ? due - now_ns : 0;
         ns = wait < ns ? wait : ns;
@@ -205,9 +205,8 @@ static enum cli_exit turn(struct bench_thread *thread)
 static enum cli_exit thread_run(struct bench_thread *thread)
 {
     struct bench *bench = thread->bench;
-    uint64_t end_ns = bench->setup->duration_ns != 0
-                          ? bench->start_ns + bench->setup->duration_ns
-                          : UINT64_MAX;
+    uint64_t end_ns =
+        bench->setup->duration_ns != 0 ? bench->start_ns + bench->setup->duration_ns : UINT64_MAX;
     enum cli_exit exit = CLI_EXIT_DONE;
     thread->heard_ns = cli_now_ns();
     for (uint32_t i = 0; thread->rate <= 0 && i < thread->conn_count && exit == CLI_EXIT_DONE; i++)
@@ -243,9 +242,8 @@ static bool thread_init(struct bench_thread *thread, struct bench *bench, uint32
     uint32_t all = setup->threads;
     thread->bench = bench;
     thread->conn_count = setup->connections / all + (number < setup->connections % all);
-    thread->budget = setup->requests != 0
-                         ? setup->requests / all + (number < setup->requests % all)
-                         : UINT64_MAX;
+    thread->budget = setup->requests != 0 ? setup->requests / all + (number < setup->requests % all)
+                                          : UINT64_MAX;
     thread->rate = (double)setup->rate / all;
     thread->conns = cdx_calloc(thread->conn_count, sizeof *thread->conns);
     for (uint32_t i = 0; thread->conns != NULL && i < thread->conn_count; i++)
@@ -290,8 +288,8 @@ static void watch_threads(struct bench *bench, const struct bench_thread *thread
         uint64_t now_ns = cli_now_ns();
         uint64_t elapsed_ns = now_ns - bench->start_ns;
         uint64_t answers = answers_of(threads, setup->threads);
-        bool over = setup->requests != 0 ? answers >= setup->requests
-                                         : elapsed_ns >= setup->duration_ns;
+        bool over =
+            setup->requests != 0 ? answers >= setup->requests : elapsed_ns >= setup->duration_ns;
         if (over || cli_interrupted() || atomic_load(&bench->failed))
             break;
         const struct cli_progress_state state = {
@@ -360,9 +358,8 @@ static enum cli_exit prepare(struct bench *bench, struct bench_thread *threads)
     return CLI_EXIT_DONE;
 }
 
-enum cli_exit cli_bench_run(const struct cli_bench_plan *plan,
-                            const struct cli_bench_setup *setup, struct cli_bench_result *result,
-                            struct cli_failure *failure)
+enum cli_exit cli_bench_run(const struct cli_bench_plan *plan, const struct cli_bench_setup *setup,
+                            struct cli_bench_result *result, struct cli_failure *failure)
 {
     struct bench bench = {.plan = plan, .setup = setup, .failure = failure};
     struct bench_thread *threads = cdx_calloc(setup->threads, sizeof *threads);

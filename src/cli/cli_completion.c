@@ -90,8 +90,9 @@ static void value_cases(struct cli_buf *out, const char *context, const struct c
 
 static void value_function(struct cli_buf *out)
 {
-    cli_buf_text(out, "# What the value of option $2 of command $1 is: none, files, or words …\n"
-                      "_caudex_value() {\n    case \"$1 $2\" in\n");
+    cli_buf_text(out,
+                 "# What the value of option $2 of command $1 is: none, files, or words …\n"
+                 "_caudex_value() {\n    case \"$1 $2\" in\n");
     for (size_t i = 0; i < cli_command_count; i++) {
         char context[40];
         const struct cli_command *command = &cli_commands[i];
@@ -129,8 +130,9 @@ static void options_function(struct cli_buf *out)
 
 static void words_function(struct cli_buf *out)
 {
-    cli_buf_text(out, "# What the arguments of command $1 are: keys, files, words … or none.\n"
-                      "_caudex_words() {\n    case $1 in\n");
+    cli_buf_text(out,
+                 "# What the arguments of command $1 are: keys, files, words … or none.\n"
+                 "_caudex_words() {\n    case $1 in\n");
     for (size_t i = 0; i < cli_command_count; i++) {
         const struct cli_command *command = &cli_commands[i];
         if (!is_listed(command) || command->word_kind == CLI_WORD_NONE)
@@ -188,7 +190,8 @@ static const char bash_body[] =
     "            while IFS= read -r key; do\n"
     "                printf -v key %q \"$key\"\n"
     "                COMPREPLY+=(\"$key\")\n"
-    "            done < <(" ASK_KEYS " \"${server[@]}\" complete-key -- \"$cur\" 2>/dev/null)\n"
+    "            done < <(" ASK_KEYS
+    " \"${server[@]}\" complete-key -- \"$cur\" 2>/dev/null)\n"
     "            ;;\n"
     "    esac\n"
     "    word=${cur%\"${cur##*[:=]}\"}\n"
@@ -224,7 +227,8 @@ static const char zsh_body[] =
     "        files) _files ;;\n"
     "        keys)\n"
     "            compadd -S '' -- "
-    "${(f)\"$(" ASK_KEYS " $server complete-key -- \"${(Q)cur}\" 2>/dev/null)\"}\n"
+    "${(f)\"$(" ASK_KEYS
+    " $server complete-key -- \"${(Q)cur}\" 2>/dev/null)\"}\n"
     "            ;;\n"
     "    esac\n"
     "}\n"
@@ -236,8 +240,7 @@ static const char zsh_body[] =
 
 /* ---- fish: one line per command and option ---- */
 
-static void fish_option(struct cli_buf *out, const char *condition,
-                        const struct cli_option *option)
+static void fish_option(struct cli_buf *out, const char *condition, const struct cli_option *option)
 {
     cli_buf_printf(out, "complete -c caudex%s -l %s", condition, option->name);
     if (option->letter != 0)
@@ -301,10 +304,12 @@ static void fish_command(struct cli_buf *out, const struct cli_command *command)
 
 static void fish_script(struct cli_buf *out)
 {
-    cli_buf_text(out, "function __caudex_keys\n"
-                      "    " ASK_KEYS " complete-key -- (commandline -ct) 2>/dev/null\n"
-                      "end\n"
-                      "complete -c caudex -f\n");
+    cli_buf_text(out,
+                 "function __caudex_keys\n"
+                 "    " ASK_KEYS
+                 " complete-key -- (commandline -ct) 2>/dev/null\n"
+                 "end\n"
+                 "complete -c caudex -f\n");
     for (size_t i = 0; i < cli_global_option_count; i++)
         fish_option(out, "", &cli_global_options[i]);
     for (size_t i = 0; i < cli_command_count; i++)
@@ -316,8 +321,8 @@ static void fish_script(struct cli_buf *out)
 
 static void banner(struct cli_buf *out, const char *shell)
 {
-    cli_buf_printf(out, "# Printed by 'caudex completion %s' from its command table. Do not edit.\n",
-                   shell);
+    cli_buf_printf(
+        out, "# Printed by 'caudex completion %s' from its command table. Do not edit.\n", shell);
 }
 
 bool cli_completion_script(struct cli_buf *out, struct cdx_bytes shell)

@@ -40,8 +40,7 @@ static enum cli_exit dump_flush(struct dump *dump, struct cli_failure *failure)
                     cli_show(&shown, cdx_cstr(dump->file.path)), strerror(error));
 }
 
-static enum cli_exit dump_row(void *arg, const struct kv_response *row,
-                              struct cli_failure *failure)
+static enum cli_exit dump_row(void *arg, const struct kv_response *row, struct cli_failure *failure)
 {
     struct dump *dump = arg;
     struct cli_buf *buf = &dump->cli->out.buf;
@@ -77,8 +76,7 @@ static enum cli_exit dump_total(struct dump *dump, struct cdx_bytes key,
     struct kv_response frame;
     struct kv_total total;
     struct cdx_parse_error error;
-    enum cli_exit exit =
-        cli_ask(dump->cli, KV_CALL_COUNT, key, cdx_empty(), &frame, failure);
+    enum cli_exit exit = cli_ask(dump->cli, KV_CALL_COUNT, key, cdx_empty(), &frame, failure);
     if (exit != CLI_EXIT_DONE)
         return exit;
     if (kv_total_decode(frame.val, &total, &error) != CDX_OK)
@@ -88,8 +86,7 @@ static enum cli_exit dump_total(struct dump *dump, struct cdx_bytes key,
 }
 
 /* All rows into the open output. */
-static enum cli_exit dump_rows(struct dump *dump, struct cdx_bytes key,
-                               struct cli_failure *failure)
+static enum cli_exit dump_rows(struct dump *dump, struct cdx_bytes key, struct cli_failure *failure)
 {
     struct cli_walk walk = {.call = KV_CALL_LIST, .key = key, .row = dump_row, .arg = dump};
     enum cli_exit exit = dump_total(dump, key, failure);

@@ -35,11 +35,11 @@ struct cli_checkpoint {
 /* ---- operations: CLI_EXIT_DONE, or CLI_EXIT_LOCAL with the message ---- */
 
 /** Opens `path` for reading; `-` is standard input (not closed by cli_close_input()). */
-CDX_MUST_CHECK enum cli_exit cli_open_input(const char *path, int *fd,
-                                            struct cli_failure *failure);
+CDX_MUST_CHECK enum cli_exit cli_open_input(const char *path, int *fd, struct cli_failure *failure);
 void cli_close_input(int fd);
 
-/** Appends all that `fd` has, but at most `nbytes_max`; more is an error. `name` is for messages. */
+/** Appends all that `fd` has, but at most `nbytes_max`; more is an error. `name` is for messages.
+ */
 CDX_MUST_CHECK enum cli_exit cli_read_all(int fd, const char *name, size_t nbytes_max,
                                           struct cli_buf *out, struct cli_failure *failure);
 

@@ -24,7 +24,8 @@ static void blanks(struct cli_buf *out, size_t n)
         cli_buf_byte(out, ' ');
 }
 
-/* Wraps one line of text; `column` is where the output stands, continuation lines begin at `indent`. */
+/* Wraps one line of text; `column` is where the output stands, continuation lines begin at
+ * `indent`. */
 static void wrap_line(struct cli_buf *out, const char *line, size_t nbytes, size_t indent,
                       size_t column)
 {
@@ -133,16 +134,19 @@ static void command_row(struct cli_buf *out, const struct cli_command *command)
 void cli_help_overview(struct cli_buf *out)
 {
     cli_buf_printf(out, "caudex: %s\n\n", cli_tagline);
-    cli_buf_text(out, "usage: caudex [OPTION]... COMMAND [ARGUMENT]...\n"
-                      "       caudex [OPTION]...              a prompt, or commands from a pipe\n");
+    cli_buf_text(out,
+                 "usage: caudex [OPTION]... COMMAND [ARGUMENT]...\n"
+                 "       caudex [OPTION]...              a prompt, or commands from a pipe\n");
     cli_buf_text(out, "\ncommands:\n");
     for (size_t i = 0; i < cli_command_count; i++)
         if (cli_commands[i].place != CLI_HIDDEN)
             command_row(out, &cli_commands[i]);
     option_rows(out, "options of every command", cli_global_options, cli_global_option_count);
     cli_buf_text(out, "\nexit status:\n");
-    cli_help_wrap(out, "0 found or done, 1 the answer is no, 2 usage, 3 cannot reach the server, "
-                       "4 the server refused, 5 local file error.", 2);
+    cli_help_wrap(out,
+                  "0 found or done, 1 the answer is no, 2 usage, 3 cannot reach the server, "
+                  "4 the server refused, 5 local file error.",
+                  2);
     cli_buf_text(out, "\nMore: caudex help COMMAND, and the topics");
     for (size_t i = 0; i < cli_topic_count; i++)
         cli_buf_printf(out, "%s %s", i != 0 ? "," : "", cli_topics[i].name);

@@ -19,8 +19,7 @@ struct search {
 
 static bool begins_with(struct cdx_bytes key, struct cdx_bytes start)
 {
-    return key.len >= start.len &&
-           (start.len == 0 || memcmp(key.data, start.data, start.len) == 0);
+    return key.len >= start.len && (start.len == 0 || memcmp(key.data, start.data, start.len) == 0);
 }
 
 /* Passes `key` on, with a slash behind it if asked for. */
@@ -40,8 +39,7 @@ static enum cli_exit pass_on(struct search *search, struct cdx_bytes key, bool s
     return exit;
 }
 
-static enum cli_exit on_child(void *arg, const struct kv_response *row,
-                              struct cli_failure *failure)
+static enum cli_exit on_child(void *arg, const struct kv_response *row, struct cli_failure *failure)
 {
     struct search *search = arg;
     struct kv_child child;

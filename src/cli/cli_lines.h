@@ -24,14 +24,14 @@
 /* ---- types ---- */
 
 struct cli_lines {
-    int fd;              /* borrowed */
-    size_t line_max;     /* CLI_LINE_NBYTES_MAX, less in tests */
+    int fd;          /* borrowed */
+    size_t line_max; /* CLI_LINE_NBYTES_MAX, less in tests */
     struct cli_buf buf;
-    size_t next;         /* where the next line begins in buf */
-    bool ended;          /* the descriptor has no more */
-    uint64_t line;       /* number of the last line handed out; 0: none yet */
-    uint64_t offset;     /* where that line, with its line feed, ends in the input */
-    int error;           /* errno of CDX_SYSTEM */
+    size_t next;     /* where the next line begins in buf */
+    bool ended;      /* the descriptor has no more */
+    uint64_t line;   /* number of the last line handed out; 0: none yet */
+    uint64_t offset; /* where that line, with its line feed, ends in the input */
+    int error;       /* errno of CDX_SYSTEM */
 };
 
 /* ---- lifecycle ---- */

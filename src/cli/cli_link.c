@@ -136,8 +136,8 @@ static enum cli_exit ended(int error, struct cli_failure *failure)
 static enum cli_exit send_some(struct cli_link *link, struct cli_failure *failure)
 {
     while (link->sent != link->out.len) {
-        ssize_t n = send(link->fd, link->out.data + link->sent, link->out.len - link->sent,
-                         MSG_NOSIGNAL);
+        ssize_t n =
+            send(link->fd, link->out.data + link->sent, link->out.len - link->sent, MSG_NOSIGNAL);
         if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
             return CLI_EXIT_DONE;
         if (n < 0 && errno == EPIPE)

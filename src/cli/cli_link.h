@@ -49,7 +49,8 @@ void cli_link_close(struct cli_link *link);
 
 /* ---- operations ---- */
 
-/** Room at the end of the queue for a request of `nbytes`; `next` is NULL when there is no memory. */
+/** Room at the end of the queue for a request of `nbytes`; `next` is NULL when there is no memory.
+ */
 struct cdx_out cli_link_room(struct cli_link *link, size_t nbytes);
 
 /** Queues what was encoded into that room. */

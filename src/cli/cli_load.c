@@ -204,7 +204,8 @@ static enum cli_exit seek_to(struct load *load, int fd, const struct cli_checkpo
         return CLI_EXIT_DONE;
     return cli_fail(failure, CLI_EXIT_LOCAL,
                     "%s: has changed since its checkpoint was written; remove the checkpoint to "
-                    "load it from its beginning", cli_show(&shown, cdx_cstr(load->input)));
+                    "load it from its beginning",
+                    cli_show(&shown, cdx_cstr(load->input)));
 }
 
 /* Begins behind the checkpoint, or at --from-line. */
@@ -214,8 +215,7 @@ static enum cli_exit find_start(struct load *load, const struct cli_args *args, 
     struct cli_checkpoint at = {0};
     uint64_t from_line = cli_opt_number(args, CLI_OPT_FROM_LINE);
     if (load->checkpoint_path != NULL) {
-        enum cli_exit exit =
-            cli_checkpoint_read(load->checkpoint_path, load->input, &at, failure);
+        enum cli_exit exit = cli_checkpoint_read(load->checkpoint_path, load->input, &at, failure);
         if (exit != CLI_EXIT_DONE)
             return exit;
     }
@@ -296,7 +296,8 @@ static void summary(struct load *load, enum cli_exit exit)
     struct cli_buf line = {0};
     uint64_t elapsed_ns = cli_now_ns() - load->progress.start_ns;
     if (load->cli->out.json) {
-        struct cli_json json = cli_out_json(&load->cli->out, exit == CLI_EXIT_DONE ? "ok" : "error");
+        struct cli_json json =
+            cli_out_json(&load->cli->out, exit == CLI_EXIT_DONE ? "ok" : "error");
         cli_progress_json(&json, &load->state, elapsed_ns);
         cli_json_u64(&json, "bad", load->bad);
         cli_json_u64(&json, "last_line", load->done.line);

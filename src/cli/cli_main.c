@@ -90,8 +90,8 @@ static void settle(struct cli *cli, const struct cli_args *args)
     cli->settings.escaped |= cli_given(args, CLI_OPT_ESCAPED);
     cli->out.json = cli->json || cli_given(args, CLI_OPT_JSON);
     cli->out.raw = cli->raw || cli_given(args, CLI_OPT_RAW);
-    const char *when = cli_given(args, CLI_OPT_COLOR) ? cli_opt_text(args, CLI_OPT_COLOR)
-                                                      : cli->colour_when;
+    const char *when =
+        cli_given(args, CLI_OPT_COLOR) ? cli_opt_text(args, CLI_OPT_COLOR) : cli->colour_when;
     cli->out.colour = !cli->out.json && cli_colour_wanted(when, cli->out.terminal);
     cli->errors_coloured = cli_colour_wanted(when, isatty(STDERR_FILENO) == 1);
 }
@@ -146,8 +146,7 @@ static enum cli_exit run_parsed(struct cli *cli, const struct cli_args *args,
     return failed || flushed == CLI_EXIT_DONE ? exit : flushed;
 }
 
-static enum cli_exit run_and_report(struct cli *cli, const struct cli_args *args,
-                                    const char *where)
+static enum cli_exit run_and_report(struct cli *cli, const struct cli_args *args, const char *where)
 {
     struct cli_failure failure = {0};
     enum cli_exit exit = run_parsed(cli, args, &failure);

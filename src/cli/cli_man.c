@@ -108,13 +108,16 @@ static void command_section(struct cli_buf *out, const struct cli_command *comma
 
 void cli_man_page(struct cli_buf *out)
 {
-    cli_buf_text(out, ".\\\" Printed by caudex --print-man from its command table. Do not edit.\n"
-                      ".TH CAUDEX 1 \"\" \"Caudex " CAUDEX_VERSION "\" \"Caudex manual\"\n"
-                      ".SH NAME\ncaudex \\- ");
+    cli_buf_text(out,
+                 ".\\\" Printed by caudex --print-man from its command table. Do not edit.\n"
+                 ".TH CAUDEX 1 \"\" \"Caudex " CAUDEX_VERSION
+                 "\" \"Caudex manual\"\n"
+                 ".SH NAME\ncaudex \\- ");
     roff_text(out, cli_tagline);
-    cli_buf_text(out, "\n.SH SYNOPSIS\n\\fBcaudex\\fR [\\fIOPTION\\fR]... \\fICOMMAND\\fR "
-                      "[\\fIARGUMENT\\fR]...\n.br\n\\fBcaudex\\fR [\\fIOPTION\\fR]...\n"
-                      ".SH DESCRIPTION\n");
+    cli_buf_text(out,
+                 "\n.SH SYNOPSIS\n\\fBcaudex\\fR [\\fIOPTION\\fR]... \\fICOMMAND\\fR "
+                 "[\\fIARGUMENT\\fR]...\n.br\n\\fBcaudex\\fR [\\fIOPTION\\fR]...\n"
+                 ".SH DESCRIPTION\n");
     paragraphs(out, cli_introduction);
     cli_buf_text(out, ".SH OPTIONS\nThese may stand before or behind any command.\n");
     option_entries(out, cli_global_options, cli_global_option_count);

@@ -99,8 +99,7 @@ void cli_progress_update(struct cli_progress *progress, const struct cli_progres
     struct cli_buf line;
     cli_buf_init(&line);
     cli_buf_text(&line, "\r\033[K");
-    cli_progress_render(&line, state, now_ns - progress->start_ns,
-                        terminal_columns(progress->fd));
+    cli_progress_render(&line, state, now_ns - progress->start_ns, terminal_columns(progress->fd));
     draw(progress->fd, &line);
     cli_buf_free(&line);
     progress->drawn_ns = now_ns;

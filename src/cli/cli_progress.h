@@ -29,11 +29,11 @@ struct cli_progress {
 /** How far the work is. */
 struct cli_progress_state {
     const char *unit; /* what is counted, in the plural: "keys" */
-    uint64_t keys;   /* done by this run */
-    uint64_t nbytes; /* done by this run; 0: not shown */
-    uint64_t done;   /* of `total`, in its unit, with what earlier runs did … */
-    uint64_t before; /* … which is so much */
-    uint64_t total;  /* 0: unknown, so no bar and no time left */
+    uint64_t keys;    /* done by this run */
+    uint64_t nbytes;  /* done by this run; 0: not shown */
+    uint64_t done;    /* of `total`, in its unit, with what earlier runs did … */
+    uint64_t before;  /* … which is so much */
+    uint64_t total;   /* 0: unknown, so no bar and no time left */
 };
 
 /* ---- operations ---- */

@@ -96,7 +96,7 @@ static void replace_word(EditLine *editor, const LineInfo *line,
     cli_buf_free(&word);
 }
 
-static unsigned char on_tab(EditLine *editor, int key)
+static unsigned char on_tab(EditLine *editor, wint_t key)
 {
     struct prompt *prompt = NULL;
     unsigned char result = CC_REFRESH;
@@ -110,8 +110,7 @@ static unsigned char on_tab(EditLine *editor, int key)
                  candidates);
     if (candidates->count == 0) {
         result = CC_ERROR;
-    } else if (candidates->count == 1 ||
-               cli_candidates_common(candidates) > candidates->typed) {
+    } else if (candidates->count == 1 || cli_candidates_common(candidates) > candidates->typed) {
         replace_word(editor, line, candidates);
     } else {
         show(candidates);
@@ -123,7 +122,7 @@ static unsigned char on_tab(EditLine *editor, int key)
 }
 
 /* Ctrl-C arrives as a key, not as a signal, while a line is typed. */
-static unsigned char on_interrupt(EditLine *editor, int key)
+static unsigned char on_interrupt(EditLine *editor, wint_t key)
 {
     (void)key;
     const LineInfo *line = el_line(editor);
@@ -136,7 +135,7 @@ static unsigned char on_interrupt(EditLine *editor, int key)
 }
 
 /* So does Ctrl-Z: what the terminal would have done is done here. */
-static unsigned char on_suspend(EditLine *editor, int key)
+static unsigned char on_suspend(EditLine *editor, wint_t key)
 {
     (void)key;
     el_set(editor, EL_PREP_TERM, 0);
@@ -163,11 +162,12 @@ static bool open_editor(struct prompt *prompt)
     el_set(editor, EL_SIGNAL, 1);
     el_set(editor, EL_HIST, history, prompt->history);
     el_set(editor, EL_SETTY, "-d", "-isig", NULL);
-    el_set(editor, EL_ADDFN, "caudex-complete", "Complete the word", on_tab);
-    el_set(editor, EL_ADDFN, "caudex-interrupt", "Drop the line", on_interrupt);
+    /* The wide form keeps the names; the narrow one copies them and never frees the copies. */
+    el_wset(editor, EL_ADDFN, L"caudex-complete", L"Complete the word", on_tab);
+    el_wset(editor, EL_ADDFN, L"caudex-interrupt", L"Drop the line", on_interrupt);
     el_set(editor, EL_BIND, "^I", "caudex-complete", NULL);
     el_set(editor, EL_BIND, "^C", "caudex-interrupt", NULL);
-    el_set(editor, EL_ADDFN, "caudex-suspend", "Stop the program for a while", on_suspend);
+    el_wset(editor, EL_ADDFN, L"caudex-suspend", L"Stop the program for a while", on_suspend);
     el_set(editor, EL_BIND, "^Z", "caudex-suspend", NULL);
     el_set(editor, EL_BIND, "^R", "em-inc-search-prev", NULL);
     return true;

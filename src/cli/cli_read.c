@@ -98,8 +98,7 @@ static enum cli_exit match_all_path(struct cli *cli, struct cdx_bytes path,
 {
     struct kv_response frame;
     bool any = false;
-    enum cli_exit exit =
-        cli_ask(cli, KV_CALL_MATCH_ALL, path, cdx_empty(), &frame, failure);
+    enum cli_exit exit = cli_ask(cli, KV_CALL_MATCH_ALL, path, cdx_empty(), &frame, failure);
     while (exit == CLI_EXIT_DONE && frame.status == KV_STATUS_ROW) {
         any = true;
         cli_out_row(&cli->out, frame.key, frame.val);

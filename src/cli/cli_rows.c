@@ -8,7 +8,8 @@
 #include <caudex/kv.h>
 #include <jansson.h>
 
-/* Whether an allocation has failed in jansson, which then blames the text. One thread reads rows. */
+/* Whether an allocation has failed in jansson, which then blames the text. One thread reads rows.
+ */
 static bool json_no_memory;
 
 static void *json_allocate(size_t nbytes)
@@ -62,7 +63,8 @@ static enum cdx_status field_read(struct cdx_bytes field, struct cli_buf *buf, c
     enum cdx_status status = cli_unescape(buf, field, &at);
     if (status == CDX_INVALID)
         cli_fail(failure, CLI_EXIT_LOCAL, "the %s has a wrong escape %s at its byte %zu: %s", name,
-                 cli_show(&shown, cdx_bytes_of(field.data + at, field.len - at < 4 ? field.len - at : 4)),
+                 cli_show(&shown,
+                          cdx_bytes_of(field.data + at, field.len - at < 4 ? field.len - at : 4)),
                  at + 1, CLI_ESCAPES_KNOWN);
     *bytes = cli_buf_bytes(buf);
     return status;
@@ -116,7 +118,8 @@ static enum cdx_status member_read(const json_t *object, const char *name, const
     if (text != NULL) {
         cli_buf_add(buf, bytes.data, bytes.len);
     } else if (cli_base64_decode(buf, bytes) == CDX_INVALID) {
-        cli_fail(failure, CLI_EXIT_LOCAL, "\"%s\": expected base64 (RFC 4648, with padding)", given);
+        cli_fail(failure, CLI_EXIT_LOCAL, "\"%s\": expected base64 (RFC 4648, with padding)",
+                 given);
         return CDX_INVALID;
     }
     return buf->failed ? CDX_NO_MEMORY : CDX_OK;

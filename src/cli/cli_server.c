@@ -203,7 +203,8 @@ enum cli_exit cli_hello(struct cli *cli, const struct cli_args *args, struct cli
     struct kv_hello_info info;
     struct cdx_parse_error error;
     (void)args;
-    enum cli_exit exit = cli_ask_begin(cli, KV_CALL_HELLO, kv_hello_request_size(&body), &out, failure);
+    enum cli_exit exit =
+        cli_ask_begin(cli, KV_CALL_HELLO, kv_hello_request_size(&body), &out, failure);
     if (exit != CLI_EXIT_DONE)
         return exit;
     enum cdx_status encoded = kv_hello_request_encode(&out, cli->rid, &body);

@@ -46,9 +46,8 @@ static bool host_set(struct cli_address *address, const char *text, size_t n)
 static bool port_set(struct cli_address *address, const char *text)
 {
     uint64_t port = KV_PORT;
-    if (*text != 0 &&
-        (*text != ':' || strspn(text + 1, "0123456789") != strlen(text + 1) ||
-         cli_number(text + 1, &port) != CDX_OK || port == 0 || port > PORT_MAX))
+    if (*text != 0 && (*text != ':' || strspn(text + 1, "0123456789") != strlen(text + 1) ||
+                       cli_number(text + 1, &port) != CDX_OK || port == 0 || port > PORT_MAX))
         return false;
     snprintf(address->port, sizeof address->port, "%u", (unsigned)port);
     return true;
@@ -79,9 +78,8 @@ enum cli_exit cli_address_parse(const char *text, struct cli_address *address,
         host_len = strlen(text); /* an IPv6 address without brackets, so without a port */
         rest = "";
     }
-    return host_set(address, host, host_len) && port_set(address, rest)
-               ? CLI_EXIT_DONE
-               : no_address(text, failure);
+    return host_set(address, host, host_len) && port_set(address, rest) ? CLI_EXIT_DONE
+                                                                        : no_address(text, failure);
 }
 
 /* ---- connecting ---- */
@@ -154,8 +152,8 @@ static enum cli_exit connect_unix(const char *server, const struct cli_address *
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     memcpy(address.sun_path, where->host, strlen(where->host));
-    int error = connect_one(AF_UNIX, (const struct sockaddr *)&address, sizeof address,
-                            deadline_ns, fd);
+    int error =
+        connect_one(AF_UNIX, (const struct sockaddr *)&address, sizeof address, deadline_ns, fd);
     return error == 0 ? CLI_EXIT_DONE : unreachable(server, strerror(error), failure);
 }
 

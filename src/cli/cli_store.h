@@ -32,7 +32,7 @@ struct cli_store {
     cli_stored_fn *stored;
     void *arg;
     size_t mark_nbytes;
-    uint8_t *ring;  /* window × mark_nbytes */
+    uint8_t *ring; /* window × mark_nbytes */
     uint32_t window;
     uint32_t first;
     uint32_t open;
@@ -55,8 +55,7 @@ CDX_MUST_CHECK enum cli_exit cli_store_put(struct cli_store *store, struct cdx_b
                                            struct cli_failure *failure);
 
 /** Waits until nothing is open. CLI_EXIT_DONE, or the message. */
-CDX_MUST_CHECK enum cli_exit cli_store_finish(struct cli_store *store,
-                                              struct cli_failure *failure);
+CDX_MUST_CHECK enum cli_exit cli_store_finish(struct cli_store *store, struct cli_failure *failure);
 
 /** The invariant: NULL, or a static text that names the broken part. */
 const char *cli_store_check(const struct cli_store *store);

@@ -9,39 +9,61 @@
 #define SECOND 1000000000ull
 #define HOUR (3600 * SECOND)
 
-/* ---- the program ---- */
-
-const char cli_tagline[] = "asks and changes a Caudex server";
-
-const char cli_introduction[] =
-    "Caudex stores values under keys that are paths, and answers which stored path is the longest "
-    "prefix of a given one. caudex is its command line: one command per call, or, without a "
-    "command, a prompt on a terminal and a list of commands, one a line, on a pipe.";
-
 /* ---- options of every command ---- */
 
 const struct cli_option cli_global_options[] = {
-    {.id = CLI_OPT_SERVER, .kind = CLI_TEXT, .letter = 's', .name = "server", .value = "ADDR",
+    {.id = CLI_OPT_SERVER,
+     .kind = CLI_TEXT,
+     .letter = 's',
+     .name = "server",
+     .value = "ADDR",
      .fallback = "127.0.0.1:7117",
      .help = "The server: HOST, HOST:PORT, [IPV6]:PORT or unix:PATH. The variable "
              "CAUDEX_SERVER sets it too."},
-    {.id = CLI_OPT_JSON, .kind = CLI_FLAG, .letter = 'j', .name = "json",
+    {.id = CLI_OPT_JSON,
+     .kind = CLI_FLAG,
+     .letter = 'j',
+     .name = "json",
      .help = "Print JSON, one object a line; errors too, on standard error."},
-    {.id = CLI_OPT_RAW, .kind = CLI_FLAG, .letter = 'r', .name = "raw",
+    {.id = CLI_OPT_RAW,
+     .kind = CLI_FLAG,
+     .letter = 'r',
+     .name = "raw",
      .help = "Print keys and values byte for byte, without escapes."},
-    {.id = CLI_OPT_ESCAPED, .kind = CLI_FLAG, .letter = 'e', .name = "escaped",
+    {.id = CLI_OPT_ESCAPED,
+     .kind = CLI_FLAG,
+     .letter = 'e',
+     .name = "escaped",
      .help = "Read \\t, \\n, \\r, \\\\ and \\xNN in the KEY and VALUE of the command line."},
-    {.id = CLI_OPT_COLOR, .kind = CLI_CHOICE, .name = "color", .value = "WHEN",
-     .choices = "auto|always|never", .fallback = "auto",
+    {.id = CLI_OPT_COLOR,
+     .kind = CLI_CHOICE,
+     .name = "color",
+     .value = "WHEN",
+     .choices = "auto|always|never",
+     .fallback = "auto",
      .help = "Colours: auto means on a terminal, unless the variable NO_COLOR is set."},
-    {.id = CLI_OPT_TIMEOUT, .kind = CLI_DURATION, .letter = 't', .name = "timeout", .value = "TIME",
-     .min = MS, .max = HOUR, .fallback = "10s",
+    {.id = CLI_OPT_TIMEOUT,
+     .kind = CLI_DURATION,
+     .letter = 't',
+     .name = "timeout",
+     .value = "TIME",
+     .min = MS,
+     .max = HOUR,
+     .fallback = "10s",
      .help = "Wait at most so long to connect, and for each answer: 250ms, 10s, 2m."},
-    {.id = CLI_OPT_HELP, .kind = CLI_FLAG, .letter = 'h', .name = "help",
+    {.id = CLI_OPT_HELP,
+     .kind = CLI_FLAG,
+     .letter = 'h',
+     .name = "help",
      .help = "Explain the program, or the command."},
-    {.id = CLI_OPT_VERSION, .kind = CLI_FLAG, .letter = 'V', .name = "version",
+    {.id = CLI_OPT_VERSION,
+     .kind = CLI_FLAG,
+     .letter = 'V',
+     .name = "version",
      .help = "Print the version."},
-    {.id = CLI_OPT_PRINT_MAN, .kind = CLI_FLAG, .name = "print-man",
+    {.id = CLI_OPT_PRINT_MAN,
+     .kind = CLI_FLAG,
+     .name = "print-man",
      .help = "Print the manual page, for man -l."},
 };
 const size_t cli_global_option_count = sizeof cli_global_options / sizeof cli_global_options[0];
@@ -49,130 +71,292 @@ const size_t cli_global_option_count = sizeof cli_global_options / sizeof cli_gl
 /* ---- options of single commands ---- */
 
 static const struct cli_option get_options[] = {
-    {.id = CLI_OPT_REVISION, .kind = CLI_FLAG, .name = "revision",
+    {.id = CLI_OPT_REVISION,
+     .kind = CLI_FLAG,
+     .name = "revision",
      .help = "Print the value's revision, a tab, and the value, as a row."},
 };
 
 static const struct cli_option match_options[] = {
-    {.id = CLI_OPT_BYTES, .kind = CLI_FLAG, .letter = 'b', .name = "bytes",
+    {.id = CLI_OPT_BYTES,
+     .kind = CLI_FLAG,
+     .letter = 'b',
+     .name = "bytes",
      .help = "The longest stored key that is a prefix byte by byte, segments or not."},
-    {.id = CLI_OPT_VALUE_ONLY, .kind = CLI_FLAG, .name = "value",
+    {.id = CLI_OPT_VALUE_ONLY,
+     .kind = CLI_FLAG,
+     .name = "value",
      .help = "Print only the value, as get does."},
 };
 
 static const struct cli_option put_options[] = {
-    {.id = CLI_OPT_FILE, .kind = CLI_PATH, .letter = 'f', .name = "file", .value = "FILE",
+    {.id = CLI_OPT_FILE,
+     .kind = CLI_PATH,
+     .letter = 'f',
+     .name = "file",
+     .value = "FILE",
      .help = "The value is the content of FILE, byte for byte."},
-    {.id = CLI_OPT_IF_REVISION, .kind = CLI_NUMBER, .name = "if-revision", .value = "N",
+    {.id = CLI_OPT_IF_REVISION,
+     .kind = CLI_NUMBER,
+     .name = "if-revision",
+     .value = "N",
      .max = UINT64_MAX,
      .help = "Store only if the key's revision is N (see get --revision); 0: only if it is not "
              "stored."},
-    {.id = CLI_OPT_IF_ABSENT, .kind = CLI_FLAG, .name = "if-absent",
+    {.id = CLI_OPT_IF_ABSENT,
+     .kind = CLI_FLAG,
+     .name = "if-absent",
      .help = "Store only if the key is not stored."},
-    {.id = CLI_OPT_REVISION, .kind = CLI_FLAG, .name = "revision",
+    {.id = CLI_OPT_REVISION,
+     .kind = CLI_FLAG,
+     .name = "revision",
      .help = "Print the revision of the write."},
 };
 
 static const struct cli_option drop_options[] = {
-    {.id = CLI_OPT_YES, .kind = CLI_FLAG, .letter = 'y', .name = "yes",
+    {.id = CLI_OPT_YES,
+     .kind = CLI_FLAG,
+     .letter = 'y',
+     .name = "yes",
      .help = "Do not ask, whatever is dropped."},
 };
 
 static const struct cli_option list_options[] = {
-    {.id = CLI_OPT_LIMIT, .kind = CLI_NUMBER, .letter = 'n', .name = "limit", .value = "N",
-     .max = UINT64_MAX, .fallback = "0", .help = "Print at most N rows; 0: all."},
-    {.id = CLI_OPT_AFTER, .kind = CLI_TEXT, .letter = 'a', .name = "after", .value = "KEY",
+    {.id = CLI_OPT_LIMIT,
+     .kind = CLI_NUMBER,
+     .letter = 'n',
+     .name = "limit",
+     .value = "N",
+     .max = UINT64_MAX,
+     .fallback = "0",
+     .help = "Print at most N rows; 0: all."},
+    {.id = CLI_OPT_AFTER,
+     .kind = CLI_TEXT,
+     .letter = 'a',
+     .name = "after",
+     .value = "KEY",
      .help = "Begin behind KEY, which need not be stored."},
-    {.id = CLI_OPT_KEYS, .kind = CLI_FLAG, .letter = 'k', .name = "keys",
+    {.id = CLI_OPT_KEYS,
+     .kind = CLI_FLAG,
+     .letter = 'k',
+     .name = "keys",
      .help = "Keys only; the values are not sent."},
 };
 
 static const struct cli_option children_options[] = {
-    {.id = CLI_OPT_LIMIT, .kind = CLI_NUMBER, .letter = 'n', .name = "limit", .value = "N",
-     .max = UINT64_MAX, .fallback = "0", .help = "Print at most N rows; 0: all."},
-    {.id = CLI_OPT_AFTER, .kind = CLI_TEXT, .letter = 'a', .name = "after", .value = "KEY",
+    {.id = CLI_OPT_LIMIT,
+     .kind = CLI_NUMBER,
+     .letter = 'n',
+     .name = "limit",
+     .value = "N",
+     .max = UINT64_MAX,
+     .fallback = "0",
+     .help = "Print at most N rows; 0: all."},
+    {.id = CLI_OPT_AFTER,
+     .kind = CLI_TEXT,
+     .letter = 'a',
+     .name = "after",
+     .value = "KEY",
      .help = "Begin behind KEY, which need not be stored."},
 };
 
 static const struct cli_option ping_options[] = {
-    {.id = CLI_OPT_COUNT, .kind = CLI_NUMBER, .letter = 'c', .name = "count", .value = "N",
-     .max = UINT64_MAX, .fallback = "4", .help = "Send N pings; 0: until Ctrl-C."},
-    {.id = CLI_OPT_INTERVAL, .kind = CLI_DURATION, .letter = 'i', .name = "interval",
-     .value = "TIME", .max = HOUR, .fallback = "250ms", .help = "Wait so long between two."},
+    {.id = CLI_OPT_COUNT,
+     .kind = CLI_NUMBER,
+     .letter = 'c',
+     .name = "count",
+     .value = "N",
+     .max = UINT64_MAX,
+     .fallback = "4",
+     .help = "Send N pings; 0: until Ctrl-C."},
+    {.id = CLI_OPT_INTERVAL,
+     .kind = CLI_DURATION,
+     .letter = 'i',
+     .name = "interval",
+     .value = "TIME",
+     .max = HOUR,
+     .fallback = "250ms",
+     .help = "Wait so long between two."},
 };
 
 static const struct cli_option load_options[] = {
-    {.id = CLI_OPT_FORMAT, .kind = CLI_CHOICE, .name = "format", .value = "FORMAT",
-     .choices = "auto|tsv|json|keys", .fallback = "auto",
+    {.id = CLI_OPT_FORMAT,
+     .kind = CLI_CHOICE,
+     .name = "format",
+     .value = "FORMAT",
+     .choices = "auto|tsv|json|keys",
+     .fallback = "auto",
      .help = "What a line is. auto: by the file's name (.tsv, .json, .jsonl, .ndjson), else JSON "
              "when the first line begins with '{', else TSV."},
-    {.id = CLI_OPT_KEYS, .kind = CLI_FLAG, .letter = 'k', .name = "keys",
+    {.id = CLI_OPT_KEYS,
+     .kind = CLI_FLAG,
+     .letter = 'k',
+     .name = "keys",
      .help = "The same as --format keys: every line is a key, byte for byte."},
-    {.id = CLI_OPT_VALUE, .kind = CLI_TEXT, .name = "value", .value = "VALUE", .fallback = "",
+    {.id = CLI_OPT_VALUE,
+     .kind = CLI_TEXT,
+     .name = "value",
+     .value = "VALUE",
+     .fallback = "",
      .help = "The value of every key of --keys."},
-    {.id = CLI_OPT_PIPELINE, .kind = CLI_NUMBER, .letter = 'p', .name = "pipeline", .value = "N",
-     .min = 1, .max = 65536, .fallback = "1000",
+    {.id = CLI_OPT_PIPELINE,
+     .kind = CLI_NUMBER,
+     .letter = 'p',
+     .name = "pipeline",
+     .value = "N",
+     .min = 1,
+     .max = 65536,
+     .fallback = "1000",
      .help = "Send up to N rows ahead of their answers."},
-    {.id = CLI_OPT_KEEP_GOING, .kind = CLI_FLAG, .name = "keep-going",
+    {.id = CLI_OPT_KEEP_GOING,
+     .kind = CLI_FLAG,
+     .name = "keep-going",
      .help = "Report a bad row and go on with the next; the exit status still tells."},
-    {.id = CLI_OPT_FROM_LINE, .kind = CLI_NUMBER, .name = "from-line", .value = "N", .min = 1,
-     .max = UINT64_MAX, .fallback = "1", .help = "Begin at line N."},
-    {.id = CLI_OPT_CHECKPOINT, .kind = CLI_PATH, .name = "checkpoint", .value = "FILE",
+    {.id = CLI_OPT_FROM_LINE,
+     .kind = CLI_NUMBER,
+     .name = "from-line",
+     .value = "N",
+     .min = 1,
+     .max = UINT64_MAX,
+     .fallback = "1",
+     .help = "Begin at line N."},
+    {.id = CLI_OPT_CHECKPOINT,
+     .kind = CLI_PATH,
+     .name = "checkpoint",
+     .value = "FILE",
      .help = "Note in FILE, now and then, how far the rows are stored; begin there when FILE "
              "exists; remove it when all is stored."},
-    {.id = CLI_OPT_QUIET, .kind = CLI_FLAG, .letter = 'q', .name = "quiet",
+    {.id = CLI_OPT_QUIET,
+     .kind = CLI_FLAG,
+     .letter = 'q',
+     .name = "quiet",
      .help = "No progress and no summary; errors only."},
 };
 
 static const struct cli_option dump_options[] = {
-    {.id = CLI_OPT_FORMAT, .kind = CLI_CHOICE, .name = "format", .value = "FORMAT",
-     .choices = "auto|tsv|json", .fallback = "auto",
+    {.id = CLI_OPT_FORMAT,
+     .kind = CLI_CHOICE,
+     .name = "format",
+     .value = "FORMAT",
+     .choices = "auto|tsv|json",
+     .fallback = "auto",
      .help = "What a line is. auto: JSON with --json or when the output's name ends in .json, "
              ".jsonl or .ndjson, else TSV."},
-    {.id = CLI_OPT_OUTPUT, .kind = CLI_PATH, .letter = 'o', .name = "output", .value = "FILE",
+    {.id = CLI_OPT_OUTPUT,
+     .kind = CLI_PATH,
+     .letter = 'o',
+     .name = "output",
+     .value = "FILE",
      .help = "Write to FILE; it appears, or changes, only when it is complete."},
-    {.id = CLI_OPT_QUIET, .kind = CLI_FLAG, .letter = 'q', .name = "quiet",
+    {.id = CLI_OPT_QUIET,
+     .kind = CLI_FLAG,
+     .letter = 'q',
+     .name = "quiet",
      .help = "No progress and no summary; errors only."},
 };
 
 static const struct cli_option bench_options[] = {
-    {.id = CLI_OPT_CONNECTIONS, .kind = CLI_NUMBER, .letter = 'c', .name = "connections",
-     .value = "N", .min = 1, .max = 10000, .fallback = "50", .help = "Connections in all."},
-    {.id = CLI_OPT_PIPELINE, .kind = CLI_NUMBER, .letter = 'p', .name = "pipeline", .value = "N",
-     .min = 1, .max = 4096, .fallback = "16", .help = "Open requests per connection."},
-    {.id = CLI_OPT_THREADS, .kind = CLI_NUMBER, .letter = 'T', .name = "threads", .value = "N",
-     .min = 1, .max = 64, .fallback = "1", .help = "Threads that share the connections."},
-    {.id = CLI_OPT_DURATION, .kind = CLI_DURATION, .letter = 'd', .name = "duration",
-     .value = "TIME", .min = 10 * MS, .max = 100 * HOUR, .fallback = "5s",
+    {.id = CLI_OPT_CONNECTIONS,
+     .kind = CLI_NUMBER,
+     .letter = 'c',
+     .name = "connections",
+     .value = "N",
+     .min = 1,
+     .max = 10000,
+     .fallback = "50",
+     .help = "Connections in all."},
+    {.id = CLI_OPT_PIPELINE,
+     .kind = CLI_NUMBER,
+     .letter = 'p',
+     .name = "pipeline",
+     .value = "N",
+     .min = 1,
+     .max = 4096,
+     .fallback = "16",
+     .help = "Open requests per connection."},
+    {.id = CLI_OPT_THREADS,
+     .kind = CLI_NUMBER,
+     .letter = 'T',
+     .name = "threads",
+     .value = "N",
+     .min = 1,
+     .max = 64,
+     .fallback = "1",
+     .help = "Threads that share the connections."},
+    {.id = CLI_OPT_DURATION,
+     .kind = CLI_DURATION,
+     .letter = 'd',
+     .name = "duration",
+     .value = "TIME",
+     .min = 10 * MS,
+     .max = 100 * HOUR,
+     .fallback = "5s",
      .help = "How long to measure."},
-    {.id = CLI_OPT_REQUESTS, .kind = CLI_NUMBER, .letter = 'n', .name = "requests", .value = "N",
-     .min = 1, .max = UINT64_MAX, .help = "Send N requests in all, however long it takes."},
-    {.id = CLI_OPT_RATIO, .kind = CLI_TEXT, .name = "ratio", .value = "LIST",
+    {.id = CLI_OPT_REQUESTS,
+     .kind = CLI_NUMBER,
+     .letter = 'n',
+     .name = "requests",
+     .value = "N",
+     .min = 1,
+     .max = UINT64_MAX,
+     .help = "Send N requests in all, however long it takes."},
+    {.id = CLI_OPT_RATIO,
+     .kind = CLI_TEXT,
+     .name = "ratio",
+     .value = "LIST",
      .fallback = "get=80,match=15,put=5",
      .help = "Which calls, and how often: CALL=WEIGHT, separated by commas. Any of ping, echo, "
              "get, gets, match, match_bytes, match_all, list, children, count, put, put_if, "
              "delete."},
-    {.id = CLI_OPT_KEYS_FILE, .kind = CLI_PATH, .letter = 'k', .name = "keys", .value = "FILE",
+    {.id = CLI_OPT_KEYS_FILE,
+     .kind = CLI_PATH,
+     .letter = 'k',
+     .name = "keys",
+     .value = "FILE",
      .help = "Ask for the keys in FILE, one a line, instead of generated ones."},
-    {.id = CLI_OPT_KEYSPACE, .kind = CLI_NUMBER, .name = "keyspace", .value = "N", .min = 1,
-     .max = 100000000, .fallback = "100k", .help = "Generate N keys below /bench/."},
-    {.id = CLI_OPT_VALUE_SIZE, .kind = CLI_NUMBER, .name = "value-size", .value = "BYTES",
-     .max = 1 << 20, .fallback = "32", .help = "Length of the values that put and echo send."},
-    {.id = CLI_OPT_RATE, .kind = CLI_NUMBER, .name = "rate", .value = "N", .min = 1,
+    {.id = CLI_OPT_KEYSPACE,
+     .kind = CLI_NUMBER,
+     .name = "keyspace",
+     .value = "N",
+     .min = 1,
+     .max = 100000000,
+     .fallback = "100k",
+     .help = "Generate N keys below /bench/."},
+    {.id = CLI_OPT_VALUE_SIZE,
+     .kind = CLI_NUMBER,
+     .name = "value-size",
+     .value = "BYTES",
+     .max = 1 << 20,
+     .fallback = "32",
+     .help = "Length of the values that put and echo send."},
+    {.id = CLI_OPT_RATE,
+     .kind = CLI_NUMBER,
+     .name = "rate",
+     .value = "N",
+     .min = 1,
      .max = 1000000000,
      .help = "Send N requests a second, whether or not the server keeps up; latencies then count "
              "from when a request was due."},
-    {.id = CLI_OPT_FILL, .kind = CLI_FLAG, .name = "fill",
-     .help = "Store all the keys first."},
-    {.id = CLI_OPT_SEED, .kind = CLI_NUMBER, .name = "seed", .value = "N", .max = UINT64_MAX,
-     .fallback = "1", .help = "Another seed asks in another order."},
+    {.id = CLI_OPT_FILL, .kind = CLI_FLAG, .name = "fill", .help = "Store all the keys first."},
+    {.id = CLI_OPT_SEED,
+     .kind = CLI_NUMBER,
+     .name = "seed",
+     .value = "N",
+     .max = UINT64_MAX,
+     .fallback = "1",
+     .help = "Another seed asks in another order."},
 };
 
 /* ---- commands ---- */
 
 const struct cli_command cli_commands[] = {
-    {.name = "get", .words = "KEY", .words_min = 1, .words_max = 1, .word_kind = CLI_WORD_KEY,
-     .run = cli_get, OPTIONS(get_options),
+    {.name = "get",
+     .words = "KEY",
+     .words_min = 1,
+     .words_max = 1,
+     .word_kind = CLI_WORD_KEY,
+     .run = cli_get,
+     OPTIONS(get_options),
      .summary = "print the value stored at exactly KEY",
      .text =
          "Prints the value. On a pipe or in a file it is the value's bytes and nothing else; on a "
@@ -180,8 +364,13 @@ const struct cli_command cli_commands[] = {
      .examples = "caudex get /img\n"
                  "caudex get --revision /img\n"
                  "caudex get /logo.png > logo.png"},
-    {.name = "match", .words = "PATH", .words_min = 1, .words_max = 1, .word_kind = CLI_WORD_KEY,
-     .run = cli_match, OPTIONS(match_options),
+    {.name = "match",
+     .words = "PATH",
+     .words_min = 1,
+     .words_max = 1,
+     .word_kind = CLI_WORD_KEY,
+     .run = cli_match,
+     OPTIONS(match_options),
      .summary = "print the longest stored key that PATH is, or lies below, and its value",
      .text =
          "A stored key K answers PATH when PATH equals K, or begins with K and either K ends in / "
@@ -190,14 +379,23 @@ const struct cli_command cli_commands[] = {
      .examples = "caudex match /img/cats/1.jpg\n"
                  "backend=$(caudex match --value /img/cats/1.jpg)\n"
                  "caudex match --bytes 4930123456"},
-    {.name = "match-all", .words = "PATH", .words_min = 1, .words_max = 1,
-     .word_kind = CLI_WORD_KEY, .run = cli_match_all,
+    {.name = "match-all",
+     .words = "PATH",
+     .words_min = 1,
+     .words_max = 1,
+     .word_kind = CLI_WORD_KEY,
+     .run = cli_match_all,
      .summary = "print every stored key that answers PATH, shortest first",
      .text = "Prints a row for PATH itself and each of its ancestors that is stored: key, tab, "
              "value. Exits 1 when there is none.",
      .examples = "caudex match-all /img/cats/1.jpg"},
-    {.name = "put", .words = "KEY VALUE", .words_min = 1, .words_max = 2,
-     .word_kind = CLI_WORD_KEY, .run = cli_put, OPTIONS(put_options),
+    {.name = "put",
+     .words = "KEY VALUE",
+     .words_min = 1,
+     .words_max = 2,
+     .word_kind = CLI_WORD_KEY,
+     .run = cli_put,
+     OPTIONS(put_options),
      .summary = "store VALUE at KEY",
      .text =
          "Stores VALUE, whether or not KEY is stored already. A VALUE of - means standard input, "
@@ -209,13 +407,23 @@ const struct cli_command cli_commands[] = {
                  "date | caudex put /now -\n"
                  "caudex put --if-revision 42 /img cdn-b\n"
                  "caudex put --escaped /bin '\\x00\\xFF'"},
-    {.name = "delete", .alias = "del", .words = "KEY", .words_min = 1, .words_max = 1,
-     .word_kind = CLI_WORD_KEY, .run = cli_delete,
+    {.name = "delete",
+     .alias = "del",
+     .words = "KEY",
+     .words_min = 1,
+     .words_max = 1,
+     .word_kind = CLI_WORD_KEY,
+     .run = cli_delete,
      .summary = "remove KEY; what lies below it stays",
      .text = "Prints nothing. Exits 1 when KEY was not stored.",
      .examples = "caudex delete /img"},
-    {.name = "drop", .words = "KEY", .words_min = 1, .words_max = 1, .word_kind = CLI_WORD_KEY,
-     .run = cli_drop, OPTIONS(drop_options),
+    {.name = "drop",
+     .words = "KEY",
+     .words_min = 1,
+     .words_max = 1,
+     .word_kind = CLI_WORD_KEY,
+     .run = cli_drop,
+     OPTIONS(drop_options),
      .summary = "remove KEY and everything below it, at once",
      .text =
          "Prints how many keys were removed. The empty key means the whole store. On a terminal, "
@@ -223,8 +431,13 @@ const struct cli_command cli_commands[] = {
          "store needs --yes. Exits 1 when the answer was no.",
      .examples = "caudex drop /img\n"
                  "caudex drop --yes ''"},
-    {.name = "list", .alias = "ls", .words = "[KEY]", .words_max = 1, .word_kind = CLI_WORD_KEY,
-     .run = cli_list, OPTIONS(list_options),
+    {.name = "list",
+     .alias = "ls",
+     .words = "[KEY]",
+     .words_max = 1,
+     .word_kind = CLI_WORD_KEY,
+     .run = cli_list,
+     OPTIONS(list_options),
      .summary = "print the stored keys at and below KEY, with their values",
      .text =
          "Prints a row per key: key, tab, value; in byte order, except that / sorts before every "
@@ -233,20 +446,32 @@ const struct cli_command cli_commands[] = {
      .examples = "caudex list /img\n"
                  "caudex list --keys --limit 10 /img\n"
                  "caudex list --json | jq .key"},
-    {.name = "children", .words = "[KEY]", .words_max = 1, .word_kind = CLI_WORD_KEY,
-     .run = cli_children, OPTIONS(children_options),
+    {.name = "children",
+     .words = "[KEY]",
+     .words_max = 1,
+     .word_kind = CLI_WORD_KEY,
+     .run = cli_children,
+     OPTIONS(children_options),
      .summary = "print the names one level below KEY",
      .text = "Prints a row per name: its whole path, the number of stored keys at and below it, "
              "and 'stored' or '-' for whether it is itself a stored key.",
      .examples = "caudex children /\n"
                  "caudex children /img"},
-    {.name = "count", .words = "[KEY]", .words_max = 1, .word_kind = CLI_WORD_KEY,
+    {.name = "count",
+     .words = "[KEY]",
+     .words_max = 1,
+     .word_kind = CLI_WORD_KEY,
      .run = cli_count,
      .summary = "print how many keys are stored at and below KEY",
      .text = "Without KEY, in the whole store.",
      .examples = "caudex count /img"},
-    {.name = "load", .words = "FILE", .words_min = 1, .words_max = 1, .word_kind = CLI_WORD_PATH,
-     .run = cli_load, OPTIONS(load_options),
+    {.name = "load",
+     .words = "FILE",
+     .words_min = 1,
+     .words_max = 1,
+     .word_kind = CLI_WORD_PATH,
+     .run = cli_load,
+     OPTIONS(load_options),
      .summary = "store all rows of FILE, or of standard input (-)",
      .text =
          "Reads TSV, JSON lines or plain keys (see 'caudex help formats') and stores them with "
@@ -258,8 +483,12 @@ const struct cli_command cli_commands[] = {
      .examples = "caudex load routes.tsv\n"
                  "find / -xdev | caudex load --keys --value file -\n"
                  "caudex load --checkpoint routes.done routes.tsv"},
-    {.name = "dump", .words = "[KEY]", .words_max = 1, .word_kind = CLI_WORD_KEY,
-     .run = cli_dump, OPTIONS(dump_options),
+    {.name = "dump",
+     .words = "[KEY]",
+     .words_max = 1,
+     .word_kind = CLI_WORD_KEY,
+     .run = cli_dump,
+     OPTIONS(dump_options),
      .summary = "write the keys at and below KEY in a form that load reads",
      .text =
          "Writes TSV or JSON lines (see 'caudex help formats'); load stores exactly the same "
@@ -267,23 +496,34 @@ const struct cli_command cli_commands[] = {
          "be in it.",
      .examples = "caudex dump > all.tsv\n"
                  "caudex dump --output img.jsonl /img"},
-    {.name = "stats", .run = cli_stats, .words = "",
+    {.name = "stats",
+     .run = cli_stats,
+     .words = "",
      .summary = "print the server's counters",
      .text = "Prints a row per counter: name, tab, number.",
      .examples = "caudex stats\n"
                  "caudex --json stats"},
-    {.name = "ping", .run = cli_ping, .words = "", OPTIONS(ping_options),
+    {.name = "ping",
+     .run = cli_ping,
+     .words = "",
+     OPTIONS(ping_options),
      .summary = "measure round trips",
      .text = "Sends one request at a time and prints how long each answer took, then the least, "
              "the mean and the longest time. Exits 3 when an answer did not come.",
      .examples = "caudex ping\n"
                  "caudex --timeout 1s ping --count 1"},
-    {.name = "hello", .alias = "info", .run = cli_hello, .words = "",
+    {.name = "hello",
+     .alias = "info",
+     .run = cli_hello,
+     .words = "",
      .summary = "print the server's version and limits",
      .text = "Names the protocol version that this program speaks; exits 4 when the server does "
              "not speak it.",
      .examples = "caudex hello"},
-    {.name = "bench", .run = cli_bench, .words = "", .place = CLI_SHELL_ONLY,
+    {.name = "bench",
+     .run = cli_bench,
+     .words = "",
+     .place = CLI_SHELL_ONLY,
      OPTIONS(bench_options),
      .summary = "put a load on the server and measure it",
      .text =
@@ -298,84 +538,47 @@ const struct cli_command cli_commands[] = {
      .examples = "caudex bench --fill\n"
                  "caudex bench --ratio match=1 --pipeline 100 --duration 10s\n"
                  "caudex bench --rate 50k --connections 200 --json"},
-    {.name = "completion", .words = "SHELL", .words_min = 1, .words_max = 1,
-     .word_kind = CLI_WORD_SHELL, .place = CLI_SHELL_ONLY, .run = cli_completion,
+    {.name = "completion",
+     .words = "SHELL",
+     .words_min = 1,
+     .words_max = 1,
+     .word_kind = CLI_WORD_SHELL,
+     .place = CLI_SHELL_ONLY,
+     .run = cli_completion,
      .summary = "print a completion script for bash, zsh or fish",
      .text = "The script completes commands, options, files and, by asking the server, keys.",
      .examples = "eval \"$(caudex completion bash)\"\n"
                  "caudex completion zsh > ~/.zfunc/_caudex\n"
                  "caudex completion fish > ~/.config/fish/completions/caudex.fish"},
-    {.name = "complete-key", .words = "[START]", .words_max = 1, .place = CLI_HIDDEN,
+    {.name = "complete-key",
+     .words = "[START]",
+     .words_max = 1,
+     .place = CLI_HIDDEN,
      .run = cli_complete_key,
      .summary = "print the keys and names that complete START",
      .text = "Used by the completion scripts: one a line; those that are no single line of "
              "printable text are left out."},
-    {.name = "help", .words = "[COMMAND|TOPIC]", .words_max = 1, .word_kind = CLI_WORD_COMMAND,
+    {.name = "help",
+     .words = "[COMMAND|TOPIC]",
+     .words_max = 1,
+     .word_kind = CLI_WORD_COMMAND,
      .run = cli_help,
      .summary = "explain a command or a topic",
      .text = "Without an argument, the list of commands. Topics: formats, prompt, exit-status, "
              "environment.",
      .examples = "caudex help load\n"
                  "caudex help formats"},
-    {.name = "version", .words = "", .run = cli_version,
+    {.name = "version",
+     .words = "",
+     .run = cli_version,
      .summary = "print the version of caudex and of its protocol",
      .text = "hello prints the server's."},
-    {.name = "quit", .alias = "exit", .words = "", .place = CLI_PROMPT_ONLY, .run = cli_quit,
-     .summary = "leave the prompt", .text = "Ctrl-D does the same."},
+    {.name = "quit",
+     .alias = "exit",
+     .words = "",
+     .place = CLI_PROMPT_ONLY,
+     .run = cli_quit,
+     .summary = "leave the prompt",
+     .text = "Ctrl-D does the same."},
 };
 const size_t cli_command_count = sizeof cli_commands / sizeof cli_commands[0];
-
-/* ---- topics ---- */
-
-static const char formats_text[] =
-    "Keys and values are bytes. Commands that print rows (match, match-all, list, dump, …) print "
-    "each as one line of UTF-8 text, with a tab between key and value. What could be mistaken is "
-    "escaped, on a terminal and elsewhere alike:\n\n"
-    "  \\t \\n \\r \\\\   tab, line feed, carriage return, backslash\n"
-    "  \\xNN          any other control byte, and bytes that are not UTF-8\n\n"
-    "With --raw nothing is escaped, and rows can no longer be told apart with certainty. get, and "
-    "match --value, print the bytes as they are, without a line feed, unless they print to a "
-    "terminal. With --escaped, the KEY and VALUE that you type are read in this form too.\n\n"
-    "TSV is such rows: KEY, a tab, VALUE, one a line; dump writes it and load reads it. Empty "
-    "lines are skipped. A backslash that begins no escape is an error, and so is a second tab.\n\n"
-    "JSON lines hold one object per line:\n\n"
-    "  {\"key\":\"/img\",\"value\":\"cdn-a\"}\n"
-    "  {\"key_base64\":\"/wA=\",\"value_base64\":\"AAE=\"}\n\n"
-    "Bytes that are UTF-8 are JSON strings; others are base64 (RFC 4648, with padding) in a "
-    "member whose name ends in _base64. load ignores members it does not know. This form holds "
-    "for every output of --json.\n\n"
-    "Key files (load --keys, bench --keys) hold a key per line, byte for byte and without "
-    "escapes. Empty lines are skipped.";
-
-static const char prompt_text[] =
-    "Without a command, caudex reads commands: from the keyboard, or, when standard input is no "
-    "terminal, line by line. A line is split into words like a shell does:\n\n"
-    "  get 'as it is'\n"
-    "  put /k \"tab \\t, quote \\\", byte \\x00\"   # a comment\n\n"
-    "At the keyboard, the arrow keys edit and recall lines and the tab key completes commands, "
-    "options and keys; keys are fetched from the server level by level. The history is kept in "
-    "$XDG_STATE_HOME/caudex/history (~/.local/state without that variable). quit, or Ctrl-D, "
-    "leaves; Ctrl-C drops the line or stops the command.\n\n"
-    "From a pipe, a command that fails (exit status 2 or more) ends the run with its status, "
-    "after an error that names the line; answers of no (1) do not stop it, but the exit status "
-    "is 1 in the end.";
-
-#define EXIT_LINE(name, number, text) "  " #number "  " text "\n"
-static const char exit_text[] =
-    CLI_EXIT_MAP(EXIT_LINE) "\nInterrupted by Ctrl-C, load, dump, bench and ping end in order and exit 130. When "
-                            "standard output is closed early, as by head, caudex ends silently, "
-                            "like other tools, by the signal SIGPIPE.";
-#undef EXIT_LINE
-
-static const char environment_text[] =
-    "  CAUDEX_SERVER   the server when --server is not given\n"
-    "  NO_COLOR        when set and not empty, no colours unless --color always\n"
-    "  XDG_STATE_HOME  where the history of the prompt lies: caudex/history below it";
-
-const struct cli_topic cli_topics[] = {
-    {.name = "formats", .title = "FORMATS", .text = formats_text},
-    {.name = "prompt", .title = "PROMPT", .text = prompt_text},
-    {.name = "exit-status", .title = "EXIT STATUS", .text = exit_text},
-    {.name = "environment", .title = "ENVIRONMENT", .text = environment_text},
-};
-const size_t cli_topic_count = sizeof cli_topics / sizeof cli_topics[0];

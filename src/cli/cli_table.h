@@ -93,8 +93,8 @@ typedef enum cli_exit cli_command_fn(struct cli *cli, const struct cli_args *arg
 
 struct cli_command {
     const char *name;
-    const char *alias;    /* a second name, or NULL */
-    const char *words;    /* "KEY [VALUE]"; empty: takes none */
+    const char *alias; /* a second name, or NULL */
+    const char *words; /* "KEY [VALUE]"; empty: takes none */
     uint8_t words_min, words_max;
     enum cli_word_kind word_kind;
     enum cli_place place;
@@ -135,8 +135,7 @@ extern const char cli_introduction[];
 const struct cli_command *cli_command_named(struct cdx_bytes name);
 
 /** The command's or the global option of that long name, or NULL; `command` may be NULL. */
-const struct cli_option *cli_option_named(const struct cli_command *command,
-                                          struct cdx_bytes name);
+const struct cli_option *cli_option_named(const struct cli_command *command, struct cdx_bytes name);
 
 /** Like cli_option_named(), by letter. */
 const struct cli_option *cli_option_lettered(const struct cli_command *command, char letter);

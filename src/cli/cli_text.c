@@ -251,7 +251,8 @@ enum cdx_status cli_base64_decode(struct cli_buf *out, struct cdx_bytes text)
 
 /* ---- numbers ---- */
 
-/* Reads the digits at the front; returns where they end, `text` itself when there are none or too many. */
+/* Reads the digits at the front; returns where they end, `text` itself when there are none or too
+ * many. */
 static const char *digits_end(const char *text, uint64_t *number)
 {
     const char *next = text;

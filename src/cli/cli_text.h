@@ -28,8 +28,7 @@ void cli_escape_short(struct cli_buf *out, struct cdx_bytes bytes, size_t shown_
  * nothing is appended and `*at` is the offset of the backslash that begins no
  * known escape.
  */
-CDX_MUST_CHECK enum cdx_status cli_unescape(struct cli_buf *out, struct cdx_bytes text,
-                                            size_t *at);
+CDX_MUST_CHECK enum cdx_status cli_unescape(struct cli_buf *out, struct cdx_bytes text, size_t *at);
 
 /** What is expected where cli_unescape() failed. */
 #define CLI_ESCAPES_KNOWN "expected \\t, \\n, \\r, \\\\ or \\xNN after a backslash"

@@ -9,9 +9,8 @@
 #include "cli_interrupt.h"
 
 /* Asks for the page behind `after`. */
-static enum cli_exit ask_page(struct cli *cli, const struct cli_walk *walk,
-                              struct cdx_bytes after, struct kv_response *frame,
-                              struct cli_failure *failure)
+static enum cli_exit ask_page(struct cli *cli, const struct cli_walk *walk, struct cdx_bytes after,
+                              struct kv_response *frame, struct cli_failure *failure)
 {
     uint64_t left = walk->limit != 0 ? walk->limit - walk->rows : 0;
     uint32_t limit = left > UINT32_MAX ? 0 : (uint32_t)left;

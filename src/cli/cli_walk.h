@@ -17,7 +17,7 @@ struct cli_walk {
     bool keys_only;         /* KV_CALL_LIST: values are not sent */
     cli_row_fn *row;
     void *arg;
-    uint64_t rows;          /* so far */
+    uint64_t rows; /* so far */
 };
 
 /** Walks to the end, or to the limit. CLI_EXIT_DONE, or the message. */

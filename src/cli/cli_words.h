@@ -30,8 +30,8 @@
 struct cli_words {
     struct cdx_bytes items[CLI_WORDS_MAX];
     size_t count;
-    size_t last_start;  /* offset in the line where the last word begins */
-    char last_quote;    /* the quote that the line's end found open: ' or ", else 0 */
+    size_t last_start; /* offset in the line where the last word begins */
+    char last_quote;   /* the quote that the line's end found open: ' or ", else 0 */
     struct cli_buf bytes;
 };
 

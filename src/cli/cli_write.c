@@ -54,8 +54,7 @@ static enum cli_exit put_ask(struct cli *cli, const struct cli_args *args, struc
     if (!put_condition(args, &body.revision))
         return cli_ask(cli, KV_CALL_PUT, key, value, frame, failure);
     enum cli_exit exit =
-        cli_ask_begin(cli, KV_CALL_PUT_IF, kv_put_if_request_size(key.len, &body), &out,
-                      failure);
+        cli_ask_begin(cli, KV_CALL_PUT_IF, kv_put_if_request_size(key.len, &body), &out, failure);
     if (exit != CLI_EXIT_DONE)
         return exit;
     enum cdx_status encoded = kv_put_if_request_encode(&out, cli->rid, key, &body);

@@ -30,7 +30,7 @@ struct peer {
     char address[64]; /* for --server: unix:PATH */
     char path[48];
     int listener;
-    int wake[2];      /* closing the second end stops the thread */
+    int wake[2]; /* closing the second end stops the thread */
     pthread_t thread;
     peer_answer_fn *answer;
     void *arg;
