@@ -91,6 +91,7 @@ struct net_stats {
     uint64_t bytes_out;
     uint64_t turns;                 /* loop turns that had input */
     uint64_t paused;                /* times a connection was paused for its unsent output */
+    uint64_t accept_paused;         /* times a listener was paused for want of descriptors or memory */
 };
 
 struct net_server;
@@ -114,7 +115,7 @@ CDX_MUST_CHECK enum cdx_status net_open(const struct net_config *config, struct 
 /** Starts the workers. CDX_OK, or CDX_SYSTEM (none is left running). */
 CDX_MUST_CHECK enum cdx_status net_start(struct net_server *server, struct net_error *error);
 
-/** Begins to drain; returns at once. `drained` is called on a worker's thread when the last worker has ended. */
+/** Begins to drain; returns at once. See net_on_ended() for its end. */
 void net_drain(struct net_server *server);
 
 /** Closes everything at once; returns at once. */

@@ -353,19 +353,29 @@ static struct net_conn *conn_new(struct net_listener *listener)
     struct net_conn *conn = cdx_calloc(1, nbytes);
     if (conn == NULL)
         return NULL;
-    int rc = listener->family == NET_UNIX ? uv_pipe_init(&loop->uv, &conn->uv.pipe, 0)
-                                          : uv_tcp_init(&loop->uv, &conn->uv.tcp);
-    if (rc != 0) {
-        cdx_free(conn);
-        return NULL;
-    }
-    conn->uv.handle.data = conn;
     conn->loop = loop;
     conn->host = listener->host;
     conn->active_ms = uv_now(&loop->uv);
     net_link_init(&conn->ready);
-    net_link_append(&loop->conns, &conn->all);
+    net_link_init(&conn->all);
     return conn;
+}
+
+/* Gives the descriptor to libuv; false: it is not usable, nothing was taken. */
+static bool conn_open(struct net_conn *conn, enum net_family family, int fd)
+{
+    uv_loop_t *uv = &conn->loop->uv;
+    int rc;
+    if (family == NET_UNIX) {
+        uv_pipe_init(uv, &conn->uv.pipe, 0);
+        rc = uv_pipe_open(&conn->uv.pipe, fd);
+    } else {
+        uv_tcp_init(uv, &conn->uv.tcp);
+        rc = uv_tcp_open(&conn->uv.tcp, fd);
+    }
+    conn->uv.handle.data = conn;
+    net_link_append(&conn->loop->conns, &conn->all);
+    return rc == 0;
 }
 
 static void tune(struct net_conn *conn, enum net_family family)
@@ -412,36 +422,41 @@ static void begin(struct net_conn *conn, enum net_family family)
     start_reading(conn);
 }
 
-void net_conn_accept(struct net_listener *listener)
+/* What accept4() failed with, as net_conn_accept() has it. */
+static enum cdx_status accept_outcome(int error)
 {
-    struct net_conn *conn = conn_new(listener);
-    /* libuv listens no further until this one is taken: the tick tries again */
-    listener->owed = conn == NULL;
-    if (conn == NULL)
-        return;
-    admit(conn);
-    if (uv_accept(&listener->uv.stream, &conn->uv.stream) != 0)
-        net_conn_close(conn);
-    else
-        begin(conn, listener->family);
+    switch (error) {
+    case EMFILE:
+    case ENFILE:
+    case ENOBUFS:
+    case ENOMEM:
+        return CDX_FULL;
+    case EAGAIN:
+        return CDX_MORE;
+    default: /* that connection is gone already */
+        return CDX_OK;
+    }
 }
 
-void net_conn_adopt(struct net_listener *listener, int fd)
+enum cdx_status net_conn_accept(struct net_listener *listener)
 {
     struct net_conn *conn = conn_new(listener);
-    if (conn == NULL) {
-        close(fd);
-        return;
+    if (conn == NULL)
+        return CDX_FULL;
+    int fd = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    if (fd < 0) {
+        enum cdx_status outcome = accept_outcome(errno);
+        cdx_free(conn);
+        return outcome;
     }
     admit(conn);
-    int rc = listener->family == NET_UNIX ? uv_pipe_open(&conn->uv.pipe, fd)
-                                          : uv_tcp_open(&conn->uv.tcp, fd);
-    if (rc != 0) {
+    if (conn_open(conn, listener->family, fd)) {
+        begin(conn, listener->family);
+    } else {
         close(fd);
         net_conn_close(conn);
-    } else {
-        begin(conn, listener->family);
     }
+    return CDX_OK;
 }
 
 /* ---- deadlines ---- */

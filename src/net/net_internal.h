@@ -30,6 +30,8 @@
 #define NET_LINGER_NBYTES_MAX (64u << 20)
 /** Connections over the limit that are told so; further ones are closed without a word. */
 #define NET_REFUSED_MAX 64u
+/** Connections accepted from one listener per turn: those that are open are served in between. */
+#define NET_ACCEPT_PER_TURN 64u
 /** How often deadlines are looked at: a quarter of the shortest, within these bounds. */
 #define NET_TICK_MS_MIN 5u
 #define NET_TICK_MS_MAX 1000u
@@ -51,20 +53,18 @@ struct net_host {
     struct net_link ready;
 };
 
-/** One listening socket of one loop. */
+/**
+ * One listening socket of one loop. It is polled and accepted from here rather
+ * than by uv_listen(), whose accept loop spins when there are no more descriptors.
+ */
 struct net_listener {
-    union {
-        uv_handle_t handle;
-        uv_stream_t stream;
-        uv_tcp_t tcp;
-        uv_pipe_t pipe;
-    } uv;
+    uv_poll_t poll;
     struct net_loop *loop;
     struct net_host *host;
     enum net_family family;
-    int fd; /* until libuv has it; -1 then */
+    int fd; /* -1: closed */
     bool open;
-    bool owed; /* a connection waits that there was no memory for */
+    bool paused; /* descriptors or memory ran out: the next tick tries again */
 };
 
 /**
@@ -127,6 +127,7 @@ struct net_counters {
     _Atomic uint64_t bytes_out;
     _Atomic uint64_t turns;
     _Atomic uint64_t paused;
+    _Atomic uint64_t accept_paused;
 };
 
 /**
@@ -255,11 +256,11 @@ void net_loop_again(struct net_loop *loop);
 
 /* ---- net_conn.c ---- */
 
-/** Takes the connection that libuv has accepted. */
-void net_conn_accept(struct net_listener *listener);
-
-/** Like net_conn_accept(), for a descriptor, which is taken. */
-void net_conn_adopt(struct net_listener *listener, int fd);
+/**
+ * Takes one connection from the listener. CDX_OK; CDX_MORE: none is waiting;
+ * CDX_FULL: there are no descriptors or no memory for one, it stays waiting.
+ */
+enum cdx_status net_conn_accept(struct net_listener *listener);
 
 /** Closes at once, without a word. */
 void net_conn_close(struct net_conn *conn);

@@ -17,7 +17,7 @@
 #include <assert.h>
 #include <sched.h>
 #include <signal.h>
-#include <sys/socket.h>
+#include <unistd.h>
 
 /* ---- turns ---- */
 
@@ -107,6 +107,13 @@ void net_loop_again(struct net_loop *loop)
 
 /* ---- ending ---- */
 
+static void on_listener_closed(uv_handle_t *handle)
+{
+    struct net_listener *l = handle->data;
+    close(l->fd);
+    l->fd = -1;
+}
+
 static void close_listeners(struct net_loop *loop)
 {
     for (size_t i = 0; i < loop->server->config.listener_count; i++) {
@@ -114,7 +121,7 @@ static void close_listeners(struct net_loop *loop)
         if (!l->open)
             continue;
         l->open = false;
-        uv_close(&l->uv.handle, NULL);
+        uv_close((uv_handle_t *)&l->poll, on_listener_closed);
     }
 }
 
@@ -165,15 +172,8 @@ static void on_tick(uv_timer_t *timer);
 static void accept_backlog(struct net_loop *loop)
 {
     for (size_t i = 0; i < loop->server->config.listener_count; i++) {
-        uv_os_fd_t listening;
         struct net_listener *l = &loop->listeners[i];
-        if (!l->open || uv_fileno(&l->uv.handle, &listening) != 0)
-            continue;
-        for (;;) {
-            int fd = accept4(listening, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-            if (fd < 0)
-                break;
-            net_conn_adopt(l, fd);
+        while (l->open && net_conn_accept(l) == CDX_OK) {
         }
     }
 }
@@ -237,6 +237,29 @@ static uint64_t tick_ms(const struct net_server *server)
     return least < NET_TICK_MS_MAX ? least : NET_TICK_MS_MAX;
 }
 
+/* Connections wait at a listener. */
+static void on_connections(uv_poll_t *poll, int status, int events)
+{
+    struct net_listener *l = poll->data;
+    (void)events;
+    for (unsigned n = 0; status == 0 && n < NET_ACCEPT_PER_TURN; n++) {
+        enum cdx_status taken = net_conn_accept(l);
+        if (taken == CDX_OK)
+            continue;
+        if (taken == CDX_FULL) {
+            uv_poll_stop(poll);
+            l->paused = true;
+            net_count(&l->loop->counters.accept_paused, 1);
+        }
+        return;
+    }
+}
+
+static void listener_resume(struct net_listener *l)
+{
+    l->paused = uv_poll_start(&l->poll, UV_READABLE, on_connections) != 0;
+}
+
 static void on_tick(uv_timer_t *timer)
 {
     struct net_loop *loop = timer->data;
@@ -248,21 +271,14 @@ static void on_tick(uv_timer_t *timer)
         link = next;
     }
     for (size_t i = 0; i < loop->server->config.listener_count; i++) {
-        if (loop->listeners[i].owed && loop->listeners[i].open)
-            net_conn_accept(&loop->listeners[i]);
+        if (loop->listeners[i].paused && loop->listeners[i].open)
+            listener_resume(&loop->listeners[i]);
     }
     obey(loop);
     if (loop->draining)
         drain_step(loop);
     if (!loop->ending)
         uv_timer_start(timer, on_tick, loop->draining ? NET_TICK_MS_MIN : tick_ms(loop->server), 0);
-}
-
-static void on_connection(uv_stream_t *stream, int status)
-{
-    struct net_listener *listener = stream->data;
-    if (status == 0)
-        net_conn_accept(listener);
 }
 
 /* ---- lifecycle ---- */
@@ -291,17 +307,12 @@ static int listener_open(struct net_loop *loop, struct net_listener *l, size_t i
     l->host = host_for(loop, config->handler);
     if (l->host == NULL)
         return UV_ENOMEM;
-    rc = l->family == NET_UNIX ? uv_pipe_init(&loop->uv, &l->uv.pipe, 0)
-                               : uv_tcp_init(&loop->uv, &l->uv.tcp);
+    rc = uv_poll_init(&loop->uv, &l->poll, l->fd);
     if (rc != 0)
         return rc;
     l->open = true;
-    l->uv.handle.data = l;
-    rc = l->family == NET_UNIX ? uv_pipe_open(&l->uv.pipe, l->fd) : uv_tcp_open(&l->uv.tcp, l->fd);
-    if (rc != 0)
-        return rc;
-    l->fd = -1;
-    return uv_listen(&l->uv.stream, (int)loop->server->config.backlog, on_connection);
+    l->poll.data = l;
+    return uv_poll_start(&l->poll, UV_READABLE, on_connections);
 }
 
 static int handles_init(struct net_loop *loop)

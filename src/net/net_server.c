@@ -24,6 +24,7 @@ static void show_stats(void *arg, void (*row)(void *row_arg, const char *name, u
     row(row_arg, "net.bytes_out", s.bytes_out);
     row(row_arg, "net.turns", s.turns);
     row(row_arg, "net.paused", s.paused);
+    row(row_arg, "net.accept_paused", s.accept_paused);
 }
 
 static void loop_prepare(struct net_server *server, unsigned index)
@@ -186,5 +187,6 @@ void net_read_stats(const struct net_server *server, struct net_stats *stats)
         stats->bytes_out += value_of(&c->bytes_out);
         stats->turns += value_of(&c->turns);
         stats->paused += value_of(&c->paused);
+        stats->accept_paused += value_of(&c->accept_paused);
     }
 }

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import select
 import signal
@@ -26,6 +27,13 @@ def memory_kib(pid: int) -> int:
     """The server's resident memory."""
     with open(f"/proc/{pid}/status") as status:
         return next(int(line.split()[1]) for line in status if line.startswith("VmRSS"))
+
+
+def cpu_s(pid: int) -> float:
+    """Processor time that the server has used."""
+    with open(f"/proc/{pid}/stat") as stat:
+        fields = stat.read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def stats(server: Server) -> dict[str, int]:
@@ -292,7 +300,8 @@ def test_one_heavy_connection_does_not_starve_another():
 def test_out_of_descriptors_is_survived():
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     with Server("--connections-max=20") as server:
-        resource.prlimit(server.pid, resource.RLIMIT_NOFILE, (40, 40))
+        held = len(os.listdir(f"/proc/{server.pid}/fd"))
+        resource.prlimit(server.pid, resource.RLIMIT_NOFILE, (held + 10, held + 10))
         socks = []
         for _ in range(60):
             try:
@@ -300,7 +309,11 @@ def test_out_of_descriptors_is_survived():
                 socks.append(sock)
             except OSError:
                 break
+        cpu = cpu_s(server.pid)
+        time.sleep(0.5)
+        assert cpu_s(server.pid) - cpu < 0.25, "the server spins while it has no descriptors"
         for sock in socks:
             sock.close()
         wait_until(lambda: self_accepted(server), "service after the shortage")
+        assert stats(server)["net.accept_paused"] >= 1
     assert (soft, hard) == resource.getrlimit(resource.RLIMIT_NOFILE)
