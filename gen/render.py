@@ -2,6 +2,7 @@
 """Plan to texts: one template per output, no decisions."""
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,7 @@ OUTPUTS = (
 def render(plan: Plan) -> dict[str, str]:
     """All outputs: path relative to the output folder → text."""
     environment = _environment()
+    environment.globals["parser_stamp"] = _parser_stamp(environment, plan)
     texts: dict[str, str] = {}
     for output in OUTPUTS:
         if not (TEMPLATES / output.template).exists():
@@ -57,6 +59,16 @@ def render(plan: Plan) -> dict[str, str]:
             path = output.path.format(p=plan.prefix)
             texts[path] = _text(template.render(plan=plan, **_extra(output, plan)), path)
     return texts
+
+
+def _parser_stamp(environment: jinja2.Environment, plan: Plan) -> str:
+    """16 hex digits that change with the parsers and with the layout of their states."""
+    digest = hashlib.sha256()
+    for frame in plan.frames:
+        digest.update(repr([(member.ctype, member.name) for member in frame.state]).encode())
+        for name in ("grammar.rl.j2", "parser.rl.j2"):
+            digest.update(environment.get_template(name).render(plan=plan, frame=frame).encode())
+    return digest.hexdigest()[:16]
 
 
 def _extra(output: Output, plan: Plan, frame: str = "") -> dict[str, Any]:

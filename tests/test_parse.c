@@ -717,7 +717,7 @@ static void broken_states_are_noticed(void **state)
     const uint8_t *next = in.data;
     assert_int_equal(kv_request_feed(&parser, &spill, &next, in.data + 17, &m), CDX_MORE);
     assert_null(kv_request_parser_check(&parser, &spill));
-    for (int which = 0; which < 6; which++) {
+    for (int which = 0; which < 8; which++) {
         struct cdx_spill odd = spill;
         broken = parser;
         switch (which) {
@@ -735,6 +735,12 @@ static void broken_states_are_noticed(void **state)
             break;
         case 4:
             odd.len--;
+            break;
+        case 5:
+            broken.cs = 16;
+            break;
+        case 6:
+            broken.cs = -1;
             break;
         default:
             odd.cap = 0;
