@@ -109,11 +109,16 @@ static void answer_list(struct session *s, const struct kv_request *q)
 
 static void answer(struct session *s, const struct kv_request *q)
 {
+    const struct kv_written written = {.revision = 1};
     s->server->requests++;
     if (q->type == KV_CALL_GET)
         answer_get(s, q);
     else if (q->type == KV_CALL_LIST)
         answer_list(s, q);
+    else if (q->type == KV_CALL_PUT)
+        ok(kv_put_ok_encode(&s->out, q->rid, &written));
+    else if (q->type == KV_CALL_MATCH)
+        ok(kv_match_ok_encode(&s->out, q->rid, CDX_STR("/img"), CDX_STR("cdn-a")));
     else
         ok(kv_response_encode(&s->out, KV_STATUS_OK, q->rid, cdx_empty(), q->val));
     send_answer(s);

@@ -8,7 +8,8 @@
  *     get /half       half a frame, then closes  get /stranger answers another request
  *     get /stop       says "stopping: bye" to nobody in particular, then closes
  *     get /none       not_found                  get anything  its key as value
- *     list            `limit` rows               everything else: the bytes of its value
+ *     list            `limit` rows               put          revision 1
+ *     match           "/img" and "cdn-a"         all others   the bytes of their value
  */
 #ifndef TESTS_FAKE_SERVER_H
 #define TESTS_FAKE_SERVER_H
