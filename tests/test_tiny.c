@@ -52,44 +52,8 @@ static enum cdx_status response_feed(void *parser, struct cdx_spill *spill, cons
     return status;
 }
 
-#define FACE(name)                                                                                 \
-    static void name##_init(void *parser)                                                          \
-    {                                                                                              \
-        tiny_##name##_parser_init(parser);                                                         \
-    }                                                                                              \
-    static void name##_error(const void *parser, struct cdx_parse_error *error)                    \
-    {                                                                                              \
-        tiny_##name##_error(parser, error);                                                        \
-    }                                                                                              \
-    static size_t name##_need(const void *parser, const char **field)                              \
-    {                                                                                              \
-        return tiny_##name##_need(parser, field);                                                  \
-    }                                                                                              \
-    static bool name##_is_between(const void *parser)                                              \
-    {                                                                                              \
-        return tiny_##name##_is_between(parser);                                                   \
-    }                                                                                              \
-    static uint64_t name##_offset(const void *parser)                                              \
-    {                                                                                              \
-        return tiny_##name##_offset(parser);                                                       \
-    }                                                                                              \
-    static const char *name##_check(const void *parser, const struct cdx_spill *spill)             \
-    {                                                                                              \
-        return tiny_##name##_parser_check(parser, spill);                                          \
-    }                                                                                              \
-    static const struct split_parser name##_parser = {                                             \
-        .nbytes = sizeof(struct tiny_##name##_parser),                                             \
-        .init = name##_init,                                                                       \
-        .feed = name##_feed,                                                                       \
-        .error = name##_error,                                                                     \
-        .need = name##_need,                                                                       \
-        .is_between = name##_is_between,                                                           \
-        .offset = name##_offset,                                                                   \
-        .check = name##_check,                                                                     \
-    }
-
-FACE(request);
-FACE(response);
+SPLIT_PARSER(static, request_parser, tiny_request, request_feed);
+SPLIT_PARSER(static, response_parser, tiny_response, response_feed);
 
 /* ---- tests ---- */
 

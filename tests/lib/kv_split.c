@@ -57,42 +57,5 @@ static enum cdx_status response_feed(void *parser, struct cdx_spill *spill, cons
     return status;
 }
 
-/* The generated functions take their own parser's type. */
-#define FACE(name)                                                                                 \
-    static void name##_init(void *parser)                                                          \
-    {                                                                                              \
-        kv_##name##_parser_init(parser);                                                           \
-    }                                                                                              \
-    static void name##_error(const void *parser, struct cdx_parse_error *error)                    \
-    {                                                                                              \
-        kv_##name##_error(parser, error);                                                          \
-    }                                                                                              \
-    static size_t name##_need(const void *parser, const char **field)                              \
-    {                                                                                              \
-        return kv_##name##_need(parser, field);                                                    \
-    }                                                                                              \
-    static bool name##_is_between(const void *parser)                                              \
-    {                                                                                              \
-        return kv_##name##_is_between(parser);                                                     \
-    }                                                                                              \
-    static uint64_t name##_offset(const void *parser)                                              \
-    {                                                                                              \
-        return kv_##name##_offset(parser);                                                         \
-    }                                                                                              \
-    static const char *name##_check(const void *parser, const struct cdx_spill *spill)             \
-    {                                                                                              \
-        return kv_##name##_parser_check(parser, spill);                                            \
-    }                                                                                              \
-    const struct split_parser kv_split_##name = {                                                  \
-        .nbytes = sizeof(struct kv_##name##_parser),                                               \
-        .init = name##_init,                                                                       \
-        .feed = name##_feed,                                                                       \
-        .error = name##_error,                                                                     \
-        .need = name##_need,                                                                       \
-        .is_between = name##_is_between,                                                           \
-        .offset = name##_offset,                                                                   \
-        .check = name##_check,                                                                     \
-    }
-
-FACE(request);
-FACE(response);
+SPLIT_PARSER(, kv_split_request, kv_request, request_feed);
+SPLIT_PARSER(, kv_split_response, kv_response, response_feed);

@@ -39,6 +39,45 @@ struct split_parser {
     const char *(*check)(const void *parser, const struct cdx_spill *spill);
 };
 
+/**
+ * Defines the `storage` const struct split_parser `name` of the generated parser `prefix`
+ * (kv_request, …). The generated functions take their own parser's type: each gets a face that
+ * takes any.
+ */
+#define SPLIT_PARSER(storage, name, prefix, feed_and_log)                                          \
+    static void name##_init(void *parser)                                                          \
+    {                                                                                              \
+        prefix##_parser_init((struct prefix##_parser *)parser);                                    \
+    }                                                                                              \
+    static void name##_error(const void *parser, struct cdx_parse_error *error)                    \
+    {                                                                                              \
+        prefix##_error((const struct prefix##_parser *)parser, error);                             \
+    }                                                                                              \
+    static size_t name##_need(const void *parser, const char **field)                              \
+    {                                                                                              \
+        return prefix##_need((const struct prefix##_parser *)parser, field);                       \
+    }                                                                                              \
+    static bool name##_is_between(const void *parser)                                              \
+    {                                                                                              \
+        return prefix##_is_between((const struct prefix##_parser *)parser);                        \
+    }                                                                                              \
+    static uint64_t name##_offset(const void *parser)                                              \
+    {                                                                                              \
+        return prefix##_offset((const struct prefix##_parser *)parser);                            \
+    }                                                                                              \
+    static const char *name##_check(const void *parser, const struct cdx_spill *spill)             \
+    {                                                                                              \
+        return prefix##_parser_check((const struct prefix##_parser *)parser, spill);               \
+    }                                                                                              \
+    storage const struct split_parser name = {.nbytes = sizeof(struct prefix##_parser),            \
+                                              .init = name##_init,                                 \
+                                              .feed = feed_and_log,                                \
+                                              .error = name##_error,                               \
+                                              .need = name##_need,                                 \
+                                              .is_between = name##_is_between,                     \
+                                              .offset = name##_offset,                             \
+                                              .check = name##_check}
+
 /** Adds formatted text to the log. */
 __attribute__((format(printf, 2, 3))) void split_print(struct split_log *log, const char *format,
                                                        ...);
