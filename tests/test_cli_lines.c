@@ -78,6 +78,7 @@ static void lines_do_not_depend_on_how_bytes_arrive(void **state)
             assert_int_equal(cli_lines_next(&lines, &line), CDX_OK);
             assert_true(cdx_bytes_equal(line, expected[i]));
             offset += expected[i].len + (i + 1 < COUNT(expected));
+            assert_null(cli_lines_check(&lines));
             assert_int_equal(lines.line, 11 + i);
             assert_int_equal(lines.offset, offset);
         }

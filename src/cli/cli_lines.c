@@ -97,3 +97,12 @@ bool cli_lines_ready(const struct cli_lines *lines)
         return true;
     return lines->ended || poll(&look, 1, 0) != 0;
 }
+
+const char *cli_lines_check(const struct cli_lines *lines)
+{
+    if (lines->next > lines->buf.len)
+        return "next is at most what is held";
+    if (lines->offset < lines->line)
+        return "each line takes at least one byte, its line feed";
+    return cli_buf_check(&lines->buf);
+}

@@ -55,4 +55,7 @@ CDX_MUST_CHECK enum cdx_status cli_lines_peek(struct cli_lines *lines, struct cd
 /** False when the next line would have to be waited for. */
 bool cli_lines_ready(const struct cli_lines *lines);
 
+/** The invariant: NULL, or a static text that names the broken part. */
+const char *cli_lines_check(const struct cli_lines *lines);
+
 #endif

@@ -210,7 +210,7 @@ static enum cli_exit program_run(struct cli *cli, const struct cdx_bytes *words,
     set_defaults(cli, &args);
     if (args.command != NULL || asks_about(&args))
         return run_and_report(cli, &args, NULL);
-    return isatty(STDIN_FILENO) == 1 ? cli_prompt(cli) : cli_batch(cli);
+    return isatty(STDIN_FILENO) == 1 && cli->out.terminal ? cli_prompt(cli) : cli_batch(cli);
 }
 
 int cli_main(int argc, char **argv)

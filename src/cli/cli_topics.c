@@ -28,8 +28,11 @@ static const char formats_text[] =
     "  {\"key\":\"/img\",\"value\":\"cdn-a\"}\n"
     "  {\"key_base64\":\"/wA=\",\"value_base64\":\"AAE=\"}\n\n"
     "Bytes that are UTF-8 are JSON strings; others are base64 (RFC 4648, with padding) in a "
-    "member whose name ends in _base64. load ignores members it does not know. This form holds "
-    "for every output of --json.\n\n"
+    "member whose name ends in _base64. load ignores members it does not know.\n\n"
+    "With --json every command prints objects of this form, one a line. Rows are as above; the "
+    "answer to a single question has a member status: ok, not_found or conflict. An error is an "
+    "object on standard error, with the members status (error), exit (the exit status) and error "
+    "(the text).\n\n"
     "Key files (load --keys, bench --keys) hold a key per line, byte for byte and without "
     "escapes. Empty lines are skipped.";
 

@@ -73,9 +73,11 @@ static enum cli_exit walk_pages(struct cli *cli, struct cli_walk *walk, struct c
             return cli_bad_body(cli, &error, failure);
         if (end.remainder == KV_REMAINDER_NONE || (walk->limit != 0 && walk->rows >= walk->limit))
             return CLI_EXIT_DONE;
-        if (walk->rows == before)
+        if (walk->rows == before) {
+            cli_disconnect(cli);
             return cli_fail(failure, CLI_EXIT_REFUSED,
                             "the server announced more rows but sent none");
+        }
         after = cli_buf_bytes(last);
     }
 }
