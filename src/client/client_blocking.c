@@ -30,6 +30,7 @@
 struct cdx_blocking {
     struct cdx_core *core;
     int fd;
+    uint64_t tick_ns;    /* see cdx__soon_ms() */
     bool is_deaf;        /* the peer takes no more of our bytes */
     const char *cause;   /* static; what the system says about the connection's end, or NULL */
     const uint8_t *next; /* input that is not parsed yet */
@@ -41,10 +42,10 @@ struct cdx_blocking {
 
 /* ---- lifecycle ---- */
 
-static void tell_now(void *arg)
+static void tell_time(void *arg)
 {
     struct cdx_blocking *b = (struct cdx_blocking *)arg;
-    cdx_core_set_now(b->core, cdx__now_ms());
+    cdx_core_set_now(b->core, cdx__soon_ms(b->tick_ns));
 }
 
 static enum cdx_status blocking_new(const char *name, const struct cdx_client_protocol *protocol,
@@ -55,6 +56,7 @@ static enum cdx_status blocking_new(const char *name, const struct cdx_client_pr
     if (b == NULL)
         return CDX_NO_MEMORY;
     b->fd = -1;
+    b->tick_ns = cdx__tick_ns();
     b->is_deaf = false;
     b->cause = NULL;
     b->next = b->input;
@@ -66,7 +68,7 @@ static enum cdx_status blocking_new(const char *name, const struct cdx_client_pr
         cdx_free(b);
         return status;
     }
-    cdx_core_on_wake(b->core, tell_now, b);
+    cdx_core_on_wake(b->core, tell_time, b);
     *blocking = b;
     return CDX_OK;
 }

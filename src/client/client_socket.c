@@ -34,6 +34,20 @@ uint64_t cdx__now_ms(void)
     return (uint64_t)now.tv_sec * 1000u + (uint64_t)now.tv_nsec / 1000000u;
 }
 
+uint64_t cdx__tick_ns(void)
+{
+    struct timespec tick;
+    (void)clock_getres(CLOCK_MONOTONIC_COARSE, &tick);
+    return (uint64_t)tick.tv_nsec; /* 1 to 10 ms */
+}
+
+uint64_t cdx__soon_ms(uint64_t tick_ns)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC_COARSE, &now); /* at most one tick behind */
+    return (uint64_t)now.tv_sec * 1000u + ((uint64_t)now.tv_nsec + tick_ns + 999999u) / 1000000u;
+}
+
 int cdx__poll_ms(uint64_t now_ms, uint64_t deadline_ms)
 {
     if (deadline_ms == UINT64_MAX)
