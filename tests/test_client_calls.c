@@ -361,6 +361,58 @@ static void bytes_that_are_no_frame_end_the_connection_where_they_stand(void **s
     rig_close(&rig);
 }
 
+/* ---- any bytes ---- */
+
+/* What became of all requests when the peer answers with `bytes`, in pieces of `piece` bytes. */
+static struct split_log outcome_of(struct cdx_bytes bytes, size_t piece)
+{
+    struct rig rig;
+    struct asked asked[KV_CALLS_COUNT];
+    struct split_log log = {0};
+    struct cdx_parse_error error;
+    enum cdx_status status = CDX_OK;
+    rig_open(&rig, NULL);
+    for (size_t i = 0; i < KV_CALLS_COUNT; i++)
+        asked[i] = (struct asked){.log = &log, .call = (enum kv_call)kv_calls[i]};
+    send_every_call(rig.core, asked);
+    for (size_t at = 0; at < bytes.len && status == CDX_OK; at += piece) {
+        const size_t n = bytes.len - at < piece ? bytes.len - at : piece;
+        status = rig_feed_bytes(&rig, cdx_bytes_of(bytes.data + at, n));
+    }
+    cdx_core_error(rig.core, &error);
+    split_print(&log, "%s at %llu: %s: %s; %zu open\n", cdx_status_name(status),
+                (unsigned long long)error.offset, error.field != NULL ? error.field : "",
+                error.reason != NULL ? error.reason : "", cdx_core_open_count(rig.core));
+    rig_close(&rig);
+    return log;
+}
+
+/* Answers with up to three bytes changed: whatever that does, it does not depend on the cuts. */
+static void damaged_answers_end_the_same_however_they_are_cut(void **state)
+{
+    uint8_t answers[4096];
+    struct cdx_out out = {.next = answers, .end = answers + sizeof answers};
+    unsigned ends = 0;
+    (void)state;
+    answer_every_call(&out);
+    const size_t len = (size_t)(out.next - answers);
+    srand(1);
+    for (unsigned round = 0; round < 3000; round++) {
+        uint8_t damaged[4096];
+        memcpy(damaged, answers, len);
+        for (int i = rand() % 3; i >= 0; i--)
+            damaged[(size_t)rand() % len] = (uint8_t)(rand() % 4 == 0 ? rand() : rand() % 3);
+        const struct cdx_bytes bytes = cdx_bytes_of(damaged, len);
+        struct split_log whole = outcome_of(bytes, len);
+        struct split_log cut = outcome_of(bytes, 1 + (size_t)rand() % 40);
+        assert_string_equal(cut.text, whole.text);
+        ends += strstr(whole.text, "MALFORMED at") != NULL;
+        split_log_free(&whole);
+        split_log_free(&cut);
+    }
+    assert_in_range(ends, 300, 2999); /* the damage is felt */
+}
+
 /* ---- arguments ---- */
 
 static void arguments_over_their_limits_are_refused_and_nothing_is_sent(void **state)
@@ -402,6 +454,7 @@ int main(void)
         cmocka_unit_test(any_call_may_be_refused),
         cmocka_unit_test(answers_outside_the_description_end_the_connection),
         cmocka_unit_test(bytes_that_are_no_frame_end_the_connection_where_they_stand),
+        cmocka_unit_test(damaged_answers_end_the_same_however_they_are_cut),
         cmocka_unit_test(arguments_over_their_limits_are_refused_and_nothing_is_sent),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
