@@ -4,8 +4,11 @@
 
 #include <caudex/heap.h>
 
+#include <pthread.h>
 #include <stdlib.h>
 
+/* Servers under test allocate on threads of their own. */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static size_t countdown;
 static int stay_failed;
 static int happened;
@@ -13,14 +16,22 @@ static size_t blocks;
 
 static int must_fail(void)
 {
-    if (countdown == 0)
-        return 0;
-    if (--countdown != 0)
-        return 0;
-    happened = 1;
-    if (stay_failed)
-        countdown = 1;
-    return 1;
+    int fail = 0;
+    pthread_mutex_lock(&lock);
+    if (countdown != 0 && --countdown == 0) {
+        fail = 1;
+        happened = 1;
+        countdown = stay_failed ? 1 : 0;
+    }
+    pthread_mutex_unlock(&lock);
+    return fail;
+}
+
+static void count_blocks(size_t change)
+{
+    pthread_mutex_lock(&lock);
+    blocks += change;
+    pthread_mutex_unlock(&lock);
 }
 
 static void *fail_realloc(void *arg, void *old, size_t nbytes)
@@ -30,7 +41,7 @@ static void *fail_realloc(void *arg, void *old, size_t nbytes)
         return NULL;
     void *p = realloc(old, nbytes);
     if (p != NULL && old == NULL)
-        blocks++;
+        count_blocks(1);
     return p;
 }
 
@@ -38,7 +49,7 @@ static void fail_free(void *arg, void *ptr)
 {
     (void)arg;
     if (ptr != NULL)
-        blocks--;
+        count_blocks((size_t)-1);
     free(ptr);
 }
 
