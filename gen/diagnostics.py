@@ -11,11 +11,11 @@ from source import SourceFile, Span
 # Codes are never re-used. 01xx text, 02xx names, 03xx meaning, 04xx examples, 05xx cost.
 CODES: dict[str, str] = {
     "CDX0101": "the file cannot be read as a description",
-    "CDX0102": "a character that no word begins with",
+    "CDX0102": "a character that begins no word, or cannot be seen",
     "CDX0103": "a word that does not fit here",
-    "CDX0104": "the file ends inside an item",
+    "CDX0104": "an item without its end",
     "CDX0105": "a text without its closing quote, or with an unknown escape",
-    "CDX0106": "documentation that belongs to nothing",
+    "CDX0106": "documentation that does not stand directly above something",
     "CDX0201": "a name that stands for nothing",
     "CDX0202": "a name that is given twice",
     "CDX0203": "a name that cannot be a name in C",
@@ -37,6 +37,7 @@ CODES: dict[str, str] = {
     "CDX0314": "something that nothing uses",
     "CDX0315": "an empty list of things",
     "CDX0316": "a call without request or response",
+    "CDX0317": "bytes without a limit",
     "CDX0401": "an example that is not of its call",
     "CDX0402": "an example's field that is missing, unknown or given twice",
     "CDX0403": "an example's value that does not fit its field",
@@ -71,16 +72,14 @@ class Report:
     """The errors of one description, in the order in which they were found."""
 
     source: SourceFile
-    found: list[Diagnostic] = field(default_factory=list)
+    found: dict[Diagnostic, None] = field(default_factory=dict)
 
     def error(
         self, code: str, span: Span, text: str, help: str, note: Note | None = None
     ) -> None:
         """Adds an error; the same one at the same place counts once."""
         assert code in CODES, code
-        diagnostic = Diagnostic(code, span, text, help, note)
-        if diagnostic not in self.found:
-            self.found.append(diagnostic)
+        self.found.setdefault(Diagnostic(code, span, text, help, note))
 
     def text(self) -> str:
         """All errors in the order of their places, as a person reads them."""
@@ -104,7 +103,8 @@ class Report:
     def _snippet(self, span: Span) -> list[str]:
         line = self.source.line(span.line)
         start = max(0, span.column - 1 - SNIPPET_COLUMNS // 2)
-        shown = "".join(c if c.isprintable() else " " for c in line[start : start + SNIPPET_COLUMNS])
+        piece = line[start : start + SNIPPET_COLUMNS]
+        shown = "".join(c if c.isprintable() else " " for c in piece)
         number = f"{span.line:5d} | "
         caret = " " * (span.column - 1 - start) + "^" * max(1, min(span.length, SNIPPET_COLUMNS))
         return [f"{number}{shown}".rstrip(), f"      | {caret}"]

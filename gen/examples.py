@@ -7,20 +7,18 @@ from typing import Literal, Union
 
 import model as m
 import syntax as s
-from diagnostics import Report, did_you_mean
-
-Value = Union[s.Number, s.Text, s.Word, s.SampleGroup]
+from diagnostics import Note, Report, did_you_mean
 
 
-def with_examples(protocol: m.Protocol, items: list[s.Item], report: Report) -> m.Protocol:
+def with_examples(protocol: m.Protocol, items: tuple[s.Item, ...], report: Report) -> m.Protocol:
     """The protocol with every call's examples, and an error for each that does not fit."""
     if not _can_be_read(protocol):
         return protocol
     nodes = {i.name.text: i for i in items if isinstance(i, s.CallNode) and i.name}
     reader = _Reader(protocol, report)
     calls = tuple(
-        replace(c, examples=tuple(e for e in map(lambda n: reader.example(c, n), nodes[c.name].examples) if e))
-        for c in protocol.calls
+        c if f"call {c.name}" in protocol.broken else
+        replace(c, examples=reader.examples(c, nodes[c.name])) for c in protocol.calls
     )
     return replace(protocol, calls=calls)
 
@@ -40,10 +38,14 @@ def encode_frame(frame: m.Frame, values: dict[str, Union[int, bytes]], big_endia
 
 
 def _can_be_read(protocol: m.Protocol) -> bool:
-    """Whether both frames have what an example's frame is made of; if not, an error says so already."""
+    """Whether both frames have what examples are made of; if not, an error tells already."""
     kinds = {"request": m.Selector, "response": m.Enum}
-    return {f.name for f in protocol.frames} == set(kinds) and all(
-        any(isinstance(x.type, kinds[f.name]) for x in f.fields) and any(x.correlate for x in f.fields)
+    names = {f.name for f in protocol.frames}
+    if names != set(kinds) or any(f"frame {name}" in protocol.broken for name in names):
+        return False
+    return all(
+        any(isinstance(x.type, kinds[f.name]) for x in f.fields)
+        and any(x.correlate for x in f.fields)
         and not any(isinstance(x.type, m.Bytes) and x.type.width == 0 for x in f.fields)
         for f in protocol.frames
     )
@@ -54,20 +56,27 @@ class _Reader:
         self.protocol = protocol
         self.report = report
 
+    def examples(self, call: m.Call, node: s.CallNode) -> tuple[m.Example, ...]:
+        found = [self.example(call, example) for example in node.examples]
+        return tuple(example for example in found if example is not None)
+
     def example(self, call: m.Call, node: s.ExampleNode) -> m.Example | None:
         if node.request.name.text != call.name:
             self.report.error("CDX0401", node.request.name.span,
-                              f"an example of call '{call.name}' begins with '{node.request.name.text}'",
+                              f"an example of '{call.name}' asks '{node.request.name.text}'",
                               f"write: example {call.name}(…) -> …")
             return None
         if call.request is None:
             return None
         request = self.sample(node.request, call.request, call.number or 0)
         answers = [self.answer(call, a) for a in node.answers]
-        self.check_end(node, [a for a in answers if a])
-        if request is None or any(a is None for a in answers):
+        known = tuple(a for a in answers if a is not None)
+        if len(known) < len(answers):
             return None
-        example = m.Example(request, tuple(a for a in answers if a), node.span)
+        self.check_end(node, known)
+        if request is None:
+            return None
+        example = m.Example(request, known, node.span)
         self.check_correlation(node, example)
         return example
 
@@ -78,7 +87,8 @@ class _Reader:
         for shape in shapes:
             if shape.status is not None and shape.status.name == node.name.text:
                 return self.sample(node, shape, shape.status.value)
-        self.report.error("CDX0401", node.name.span, f"call '{call.name}' has no answer '{node.name.text}'",
+        self.report.error("CDX0401", node.name.span,
+                          f"call '{call.name}' has no answer '{node.name.text}'",
                           did_you_mean(node.name.text, [x.status.name for x in shapes if x.status]))
         return None
 
@@ -101,7 +111,8 @@ class _Reader:
             else:
                 values[field.name] = value
         for name, arg in args.items():
-            self.report.error("CDX0402", arg.name.span, f"'{node.name.text}' has no field '{name}' here",
+            self.report.error("CDX0402", arg.name.span,
+                              f"'{node.name.text}' has no field '{name}' here",
                               "an example names the fields that its call uses, and no other")
             ok = False
         return m.Sample(shape.frame, shape, values) if ok else None
@@ -110,8 +121,10 @@ class _Reader:
         result: dict[str, s.SampleArg] = {}
         for arg in args:
             if arg.name.text in result:
-                self.report.error("CDX0402", arg.name.span, f"'{arg.name.text}' is given twice", "remove one")
-            result[arg.name.text] = arg
+                self.report.error("CDX0402", arg.name.span, f"'{arg.name.text}' is given twice",
+                                  "remove one",
+                                  Note(result[arg.name.text].name.span, "the first one"))
+            result.setdefault(arg.name.text, arg)
         return result
 
     def given(self, field: m.Field, use: m.Use | None, arg: s.SampleArg | None,
@@ -128,71 +141,81 @@ class _Reader:
 
     def integer(self, field: m.Field, arg: s.SampleArg) -> int | None:
         value = arg.value
+        limit = 1 << (8 * field.type.width)
         if isinstance(field.type, m.Enum):
             labels = {v.name: v.value for v in field.type.values}
-            if isinstance(value, s.Word) and value.text in labels:
-                return labels[value.text]
-            self.report.error("CDX0403", arg.name.span, f"'{arg.name.text}' is a value of enum {field.type.name}",
-                              did_you_mean(value.text if isinstance(value, s.Word) else "", labels))
-            return None
-        if isinstance(value, s.Number) and value.value < 1 << (8 * field.type.width):
+            word = value.text if isinstance(value, s.Word) else ""
+            if word in labels:
+                return labels[word] if labels[word] < limit else None  # None: told by check.py
+            self.report.error("CDX0403", value.span,
+                              f"'{arg.name.text}' is a value of enum {field.type.name}",
+                              did_you_mean(word, labels))
+        elif isinstance(value, s.Number) and value.value < limit:
             return value.value
-        self.report.error("CDX0403", arg.name.span, f"'{arg.name.text}' is a number of {field.type.width * 8} bits",
-                          f"give a number below 2^{field.type.width * 8}")
+        else:
+            bits = field.type.width * 8
+            self.report.error("CDX0403", value.span,
+                              f"'{arg.name.text}' is a number of {bits} bits",
+                              f"give a number from 0 to {limit - 1}")
         return None
 
     def bytes_of(self, body: m.Bytes, arg: s.SampleArg) -> bytes | None:
-        if not isinstance(arg.value, s.Text):
-            self.report.error("CDX0403", arg.name.span, f"'{arg.name.text}' is a text", 'write it in quotes: "…"')
+        value = arg.value
+        if not isinstance(value, s.Text):
+            self.report.error("CDX0403", value.span, f"'{arg.name.text}' is a text",
+                              'write it in quotes: "…"')
             return None
-        if len(arg.value.value) > body.max:
-            self.report.error("CDX0403", arg.value.span,
-                              f"{len(arg.value.value)} bytes, but a {body.name} has at most {body.max}", "shorten it")
+        if len(value.value) > body.max:
+            self.report.error("CDX0403", value.span,
+                              f"{len(value.value)} bytes, but a {body.name} has at most {body.max}",
+                              "shorten it", Note(body.max_span, "the limit"))
             return None
-        return arg.value.value
+        return value.value
 
     def body(self, struct: m.Struct, arg: s.SampleArg) -> bytes | None:
         if not isinstance(arg.value, s.SampleGroup):
-            self.report.error("CDX0403", arg.name.span, f"'{arg.name.text}' is a struct {struct.name}",
+            self.report.error("CDX0403", arg.value.span,
+                              f"'{arg.name.text}' is a struct {struct.name}",
                               "write its fields in braces: { name value, … }")
             return None
         args = self.by_name(arg.value.args)
-        values: dict[str, Union[int, bytes]] = {}
-        ok = True
+        values = {}
         for field in struct.fields:
             given = args.pop(field.name, None)
             if given is None:
-                self.report.error("CDX0402", arg.name.span, f"the example gives no '{struct.name}.{field.name}'",
+                self.report.error("CDX0402", arg.name.span,
+                                  f"the example gives no '{struct.name}.{field.name}'",
                                   f"add it: {{ …, {field.name} … }}")
-                ok = False
                 continue
-            value = self.bytes_of(field.type, given) if isinstance(field.type, m.Bytes) else self.integer(field, given)
-            ok = ok and value is not None
+            value = (self.bytes_of(field.type, given) if isinstance(field.type, m.Bytes)
+                     else self.integer(field, given))
             if value is not None:
                 values[field.name] = value
         for name, extra in args.items():
-            self.report.error("CDX0402", extra.name.span, f"struct {struct.name} has no field '{name}'",
+            self.report.error("CDX0402", extra.name.span,
+                              f"struct {struct.name} has no field '{name}'",
                               did_you_mean(name, [f.name for f in struct.fields]))
-            ok = False
-        return self.encode(struct, values) if ok else None
+        complete = len(values) == len(struct.fields) and not args and struct.is_sound
+        return self.encode(struct, values) if complete else None
 
     def encode(self, struct: m.Struct, values: dict[str, Union[int, bytes]]) -> bytes:
         frame = m.Frame(struct.name, (), struct.span, struct.fields)
         return encode_frame(frame, values, self.protocol.big_endian)
 
-    def check_end(self, node: s.ExampleNode, answers: list[m.Sample]) -> None:
+    def check_end(self, node: s.ExampleNode, answers: tuple[m.Sample, ...]) -> None:
         for place, answer in enumerate(answers):
             status = answer.shape.status
             is_last = place == len(answers) - 1
             if status is not None and status.more == is_last:
-                self.report.error(
-                    "CDX0404", node.answers[place].name.span,
-                    f"'{status.name}' cannot be the last frame" if is_last else f"'{status.name}' ends the answer",
-                    "an answer is frames with a 'more' status and then one without")
+                what = "cannot be the last frame" if is_last else "ends the answer"
+                self.report.error("CDX0404", node.answers[place].name.span,
+                                  f"'{status.name}' {what}",
+                                  "an answer is frames with a 'more' status and then one without")
 
     def check_correlation(self, node: s.ExampleNode, example: m.Example) -> None:
         mark = example.request.frame.correlate.name
         for answer, sample in zip(example.answers, node.answers):
             if answer.values.get(answer.frame.correlate.name) != example.request.values.get(mark):
-                self.report.error("CDX0405", sample.name.span, f"the answer's {mark} is not the request's",
+                self.report.error("CDX0405", sample.name.span,
+                                  f"the answer's {mark} is not the request's",
                                   f"give every frame the request's {mark}")

@@ -82,6 +82,11 @@ class Struct:
     fields: tuple[Field, ...]
 
     @property
+    def is_sound(self) -> bool:
+        """Whether its only bytes are the rest of the body."""
+        return not any(f.is_bytes and f.type.width for f in self.fields)
+
+    @property
     def min(self) -> int:
         """Bytes of the smallest body."""
         return sum(f.type.width for f in self.fields)
@@ -174,6 +179,7 @@ class Call:
     doc: tuple[str, ...]
     span: Span
     number: int | None
+    number_span: Span
     request: Shape | None
     row: Shape | None
     responses: tuple[Shape, ...]
@@ -203,6 +209,8 @@ class Protocol:
     calls: tuple[Call, ...] = ()
     any_call: Call | None = None
     used: frozenset[str] = field(default_factory=frozenset)
+    # What has errors already and may be missing here: "call NAME", "frame NAME.FIELD", bare names.
+    broken: frozenset[str] = field(default_factory=frozenset)
 
     @property
     def request(self) -> Frame:

@@ -2,33 +2,38 @@
 """Nodes to model: every name becomes the thing it stands for."""
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import Any, Iterable, TypeVar
 
 import model as m
 import syntax as s
 from diagnostics import Note, Report, did_you_mean
+from load import Loaded
 from source import SourceFile, Span
 
 WIDTHS = {"u8": 1, "u16": 2, "u32": 4, "u64": 8}
 PORT_MAX = 65535
+VERSION_MAX = 65535
+# Stands in for a limit that was not given.
+ASSUMED_NBYTES_MAX = 1 << 20
 
 Node = TypeVar("Node")
 
 
-def resolve(source: SourceFile, items: list[s.Item], report: Report) -> m.Protocol | None:
-    """The model, or None when something it cannot do without is missing."""
-    return _Resolver(source, items, report).protocol()
+def resolve(source: SourceFile, loaded: Loaded, report: Report) -> m.Protocol:
+    """The model. What had errors is left out and named in `broken`, so that it is told once."""
+    return _Resolver(source, loaded, report).protocol()
 
 
-def _only(items: list[s.Item], kind: type[Node]) -> list[Node]:
+def _only(items: Iterable[s.Item], kind: type[Node]) -> list[Node]:
     return [item for item in items if isinstance(item, kind)]
 
 
 class _Resolver:
-    def __init__(self, source: SourceFile, items: list[s.Item], report: Report) -> None:
+    def __init__(self, source: SourceFile, loaded: Loaded, report: Report) -> None:
         self.source = source
-        self.items = items
+        self.items = loaded.items
         self.report = report
+        self.broken = set(loaded.unread)
         self.used: set[str] = set()
         self.bytes: dict[str, m.Bytes] = {}
         self.enums: dict[str, m.Enum] = {}
@@ -36,27 +41,34 @@ class _Resolver:
         self.frames: dict[str, m.Frame] = {}
         self.first: dict[str, Span] = {}
 
-    def protocol(self) -> m.Protocol | None:
+    def protocol(self) -> m.Protocol:
         heads = _only(self.items, s.ProtocolNode)
-        if len(heads) != 1:
-            span = heads[1].name.span if heads else Span(1, 1, 1)
-            self.report.error("CDX0301", span,
-                              "a second protocol" if heads else "the description has no protocol",
-                              "one description has one: protocol name 1.0 { endian big; port 7117; }")
-            if not heads:
-                return None
+        for extra in heads[1:]:
+            self.report.error("CDX0301", extra.name.span, "a second protocol",
+                              "one file describes one protocol",
+                              Note(heads[0].name.span, "the first one"))
+        if not heads and "protocol" not in self.broken:
+            self.report.error("CDX0301", Span(1, 1, 1), "the description has no protocol",
+                              "begin with: protocol name 1.0 { endian big; port 7117; }")
         self.types()
         self.bodies()
         frames = [self.frame(f) for f in _only(self.items, s.FrameNode)]
         calls, any_call = self.calls()
-        head = self.head(heads[0])
+        head = self.head(heads[0]) if heads else self.no_head()
         return m.Protocol(
             **head, types=tuple(self.bytes.values()), enums=tuple(self.enums.values()),
             structs=tuple(self.structs.values()), frames=tuple(f for f in frames if f),
             calls=calls, any_call=any_call, used=frozenset(self.used),
+            broken=frozenset(self.broken),
         )
 
     # ---- the protocol block ----
+
+    def no_head(self) -> dict[str, Any]:
+        """Stands in for a protocol block that is missing or could not be read."""
+        self.broken.add("protocol")
+        return {"source": self.source, "name": "none", "doc": ("None.",), "span": Span(1, 1, 1),
+                "major": 1, "minor": 0, "big_endian": True, "port": 1, "prefix": "none"}
 
     def head(self, node: s.ProtocolNode) -> dict[str, Any]:
         values: dict[str, s.Word | s.Number] = {}
@@ -70,13 +82,18 @@ class _Resolver:
         endian, port, prefix = (values.get(k) for k in ("endian", "port", "prefix"))
         if not isinstance(endian, s.Word) or endian.text not in ("big", "little"):
             self.report.error("CDX0302", endian.span if endian else node.name.span,
-                              "the byte order is missing or unknown", "write: endian big; or endian little;")
+                              "the byte order is missing or unknown",
+                              "write: endian big; or endian little;")
         if not isinstance(port, s.Number) or not 1 <= port.value <= PORT_MAX:
             self.report.error("CDX0302", port.span if port else node.name.span,
                               "the default port is missing or out of range",
                               f"write: port N; with N from 1 to {PORT_MAX}")
-        if prefix is not None and not isinstance(prefix, s.Word):
-            self.report.error("CDX0302", prefix.span, "the prefix of C names is a word", "write: prefix kv;")
+        if isinstance(prefix, s.Number):
+            self.report.error("CDX0302", prefix.span, "the prefix of C names is a word",
+                              f"write: prefix {node.name.text};")
+        if max(node.major, node.minor) > VERSION_MAX:
+            self.report.error("CDX0302", node.name.span, "the version is out of range",
+                              f"its numbers are at most {VERSION_MAX}")
         return {
             "source": self.source, "name": node.name.text, "doc": node.doc.lines,
             "span": node.name.span, "major": node.major, "minor": node.minor,
@@ -94,34 +111,45 @@ class _Resolver:
                               "choose another name")
             return False
         if name.text in self.first:
-            self.report.error("CDX0202", name.span, f"'{name.text}' is described twice", "rename or remove one",
-                              Note(self.first[name.text], "the first one"))
+            self.report.error("CDX0202", name.span, f"'{name.text}' is described twice",
+                              "rename or remove one", Note(self.first[name.text], "the first one"))
             return False
         self.first[name.text] = name.span
         return True
 
     def types(self) -> None:
         for node in _only(self.items, s.TypeNode):
-            width = 0 if node.length.text == "rest" else WIDTHS.get(node.length.text)
-            if width is None or width == 8:
-                self.report.error("CDX0201", node.length.span,
-                                  f"'{node.length.text}' is no length field", "write u8, u16, u32 or rest")
-                width = 4
             if self.declare(node.name):
-                self.bytes[node.name.text] = m.Bytes(node.name.text, node.doc.lines, node.name.span,
-                                                     width, node.max.value, node.max.span)
+                self.bytes[node.name.text] = self.bytes_type(node)
         for enum in _only(self.items, s.EnumNode):
-            width = WIDTHS.get(enum.base.text)
-            if width is None:
-                self.report.error("CDX0201", enum.base.span, f"'{enum.base.text}' is no integer",
-                                  "write u8, u16, u32 or u64")
-            values = self.unique([v.name for v in enum.values], "value")
             if self.declare(enum.name):
-                self.enums[enum.name.text] = m.Enum(
-                    enum.name.text, enum.doc.lines, enum.name.span, width or 8,
-                    tuple(m.EnumValue(v.name.text, v.doc.lines, v.name.span, v.value.value,
-                                      v.value.span, v.more)
-                          for v, is_first in zip(enum.values, values) if is_first))
+                self.enums[enum.name.text] = self.enum(enum)
+
+    def bytes_type(self, node: s.TypeNode) -> m.Bytes:
+        width = 0 if node.length.text == "rest" else WIDTHS.get(node.length.text, 8)
+        if width == 8:
+            self.report.error("CDX0201", node.length.span, f"'{node.length.text}' is no length",
+                              "write u8, u16, u32 or rest")
+            width = 4
+        most, span = ASSUMED_NBYTES_MAX, node.length.span
+        if node.max is not None:
+            most, span = node.max.value, node.max.span
+        else:
+            self.report.error("CDX0317", span, f"nothing bounds '{node.name.text}'",
+                              f"give its most bytes: bytes<{node.length.text}, max N>")
+            most = min(most, (1 << (8 * (width or 4))) - 1)
+        return m.Bytes(node.name.text, node.doc.lines, node.name.span, width, most, span)
+
+    def enum(self, node: s.EnumNode) -> m.Enum:
+        width = WIDTHS.get(node.base.text)
+        if width is None:
+            self.report.error("CDX0201", node.base.span, f"'{node.base.text}' is no integer",
+                              "write u8, u16, u32 or u64")
+        firsts = self.unique([v.name for v in node.values], "value")
+        values = tuple(m.EnumValue(v.name.text, v.doc.lines, v.name.span, v.value.value,
+                                   v.value.span, v.more)
+                       for v, is_first in zip(node.values, firsts) if is_first)
+        return m.Enum(node.name.text, node.doc.lines, node.name.span, width or 8, values)
 
     def unique(self, names: list[s.Word], what: str) -> list[bool]:
         """For each name whether it is the first of its kind here; an error where not."""
@@ -129,7 +157,8 @@ class _Resolver:
         result = []
         for name in names:
             if name.text in seen:
-                self.report.error("CDX0202", name.span, f"the {what} '{name.text}' is given twice",
+                self.report.error("CDX0202", name.span,
+                                  f"the {what} '{name.text}' is given twice",
                                   "rename or remove one", Note(seen[name.text], "the first one"))
             result.append(name.text not in seen)
             seen.setdefault(name.text, name.span)
@@ -145,35 +174,45 @@ class _Resolver:
         else:
             found = self.bytes.get(name) or self.enums.get(name)
             self.used.add(name)
-        if found is None and name in self.first:
+        if found is not None:
+            return m.Field(node.name.text, node.doc.lines, node.name.span, found,
+                           node.type.span, node.correlate)
+        if name in self.first:
             self.report.error("CDX0205", node.type.span, f"'{name}' cannot be a field's type",
-                              "a field is an integer, an enum or bytes", Note(self.first[name], "described here"))
-        elif found is None:
+                              "a field is an integer, an enum or bytes",
+                              Note(self.first[name], "described here"))
+        elif name not in self.broken:
             self.report.error("CDX0201", node.type.span, f"there is no type '{name}'",
                               did_you_mean(name, [*WIDTHS, *self.bytes, *self.enums]))
-        if found is None:
-            return None
-        return m.Field(node.name.text, node.doc.lines, node.name.span, found, node.type.span, node.correlate)
+        return None
 
-    def fields(self, nodes: tuple[s.FieldNode, ...]) -> tuple[m.Field, ...]:
+    def fields(self, owner: str, nodes: tuple[s.FieldNode, ...]) -> tuple[m.Field, ...]:
         firsts = self.unique([n.name for n in nodes], "field")
-        resolved = [self.field(n) for n, is_first in zip(nodes, firsts) if is_first]
-        return tuple(f for f in resolved if f is not None)
+        fields = []
+        for node, is_first in zip(nodes, firsts):
+            field = self.field(node) if is_first else None
+            if field is not None:
+                fields.append(field)
+            else:
+                self.broken |= {owner, f"{owner}.{node.name.text}"}
+        return tuple(fields)
 
     def bodies(self) -> None:
         for node in _only(self.items, s.StructNode):
-            fields = self.fields(node.fields)
+            fields = self.fields(f"struct {node.name.text}", node.fields)
             if self.declare(node.name):
-                self.structs[node.name.text] = m.Struct(node.name.text, node.doc.lines, node.name.span, fields)
+                self.structs[node.name.text] = m.Struct(node.name.text, node.doc.lines,
+                                                        node.name.span, fields)
 
     def frame(self, node: s.FrameNode) -> m.Frame | None:
-        frame = m.Frame(node.name.text, node.doc.lines, node.name.span, self.fields(node.fields))
+        fields = self.fields(f"frame {node.name.text}", node.fields)
         if node.name.text not in ("request", "response"):
             self.report.error("CDX0201", node.name.span, f"there is no frame '{node.name.text}'",
                               "a protocol has frame request and frame response")
             return None
         if not self.declare(node.name):
             return None
+        frame = m.Frame(node.name.text, node.doc.lines, node.name.span, fields)
         self.frames[frame.name] = frame
         return frame
 
@@ -185,16 +224,19 @@ class _Resolver:
         firsts = self.unique([n.name for n in named if n.name], "call")
         any_calls = [n for n in nodes if n.name is None]
         for extra in any_calls[1:]:
-            self.report.error("CDX0202", extra.span, "'any call' is described twice", "join the two",
-                              Note(any_calls[0].span, "the first one"))
+            self.report.error("CDX0202", extra.span, "'any call' is described twice",
+                              "join the two", Note(any_calls[0].span, "the first one"))
         calls = tuple(self.call(n) for n, is_first in zip(named, firsts) if is_first)
         return calls, self.call(any_calls[0]) if any_calls else None
 
     def call(self, node: s.CallNode) -> m.Call:
         name = node.name.text if node.name else "any"
-        for what, clauses in (("request", node.requests), ("row", node.rows), ("response", node.responses)):
-            if len(clauses) > 1:
-                self.report.error("CDX0202", node.span, f"'{name}' has two {what} clauses", "keep one")
+        errors = len(self.report.found)
+        clauses = {"request": node.requests, "row": node.rows, "response": node.responses}
+        for what, found in clauses.items():
+            if len(found) > 1:
+                self.report.error("CDX0202", node.span, f"'{name}' has two {what} clauses",
+                                  "keep one")
         request = self.frames.get("request")
         response = self.frames.get("response")
         asks = self.shape(node.requests[0], request, None) if node.requests and request else None
@@ -205,8 +247,10 @@ class _Resolver:
             status = self.status(outcome, response)
             if status is not None and response is not None:
                 answers.append(self.shape(outcome, response, status))
-        number = node.number.value if node.number else None
-        return m.Call(name, node.doc.lines, node.span, number, asks, row, tuple(answers))
+        if len(self.report.found) > errors or not self.statuses(response):
+            self.broken.add(f"call {name}")
+        return m.Call(name, node.doc.lines, node.span, node.number.value if node.number else None,
+                      node.number.span if node.number else node.span, asks, row, tuple(answers))
 
     def statuses(self, response: m.Frame | None) -> tuple[m.EnumValue, ...]:
         enums = [f.type for f in response.fields if isinstance(f.type, m.Enum)] if response else []
@@ -234,25 +278,35 @@ class _Resolver:
         return m.Shape(frame, status, tuple(u for u in uses if u is not None), node.span)
 
     def use(self, node: s.UseNode, frame: m.Frame) -> m.Use | None:
-        field = frame.named(node.name.text)
-        if field is None:
-            known = [f.name for f in frame.fields if f.is_bytes]
-            self.report.error("CDX0201", node.name.span, f"frame {frame.name} has no field '{node.name.text}'",
-                              did_you_mean(node.name.text, known))
-            return None
-        if not isinstance(field.type, m.Bytes):
-            self.report.error("CDX0310", node.name.span, f"'{field.name}' is in every {frame.name}",
-                              "name only bytes fields: the others always count",
-                              Note(field.span, "described here"))
+        field = self.used_field(node.name, frame)
+        if field is None or not isinstance(field.type, m.Bytes):
             return None
         if node.type is None:
             return m.Use(field, field.type, node.name.span)
-        self.used.add(node.type.text)
-        body = self.bytes.get(node.type.text) or self.structs.get(node.type.text)
-        if body is None:
-            known = [*self.structs, *self.bytes]
-            code = "CDX0205" if node.type.text in self.first else "CDX0201"
-            self.report.error(code, node.type.span, f"there is no struct or bytes type '{node.type.text}'",
-                              did_you_mean(node.type.text, known))
-            return None
-        return m.Use(field, body, node.type.span)
+        name = node.type.text
+        self.used.add(name)
+        body = self.bytes.get(name) or self.structs.get(name)
+        if body is not None:
+            return m.Use(field, body, node.type.span)
+        if name in self.first or name in WIDTHS:
+            self.report.error("CDX0205", node.type.span, f"'{name}' cannot fill a field",
+                              "a field of bytes holds a struct or a bytes<rest, …> type")
+        elif name not in self.broken:
+            self.report.error("CDX0201", node.type.span,
+                              f"there is no struct or bytes type '{name}'",
+                              did_you_mean(name, [*self.structs, *self.bytes]))
+        return None
+
+    def used_field(self, name: s.Word, frame: m.Frame) -> m.Field | None:
+        """The frame's bytes field of that name, or None with an error."""
+        field = frame.named(name.text)
+        if field is None and f"frame {frame.name}.{name.text}" not in self.broken:
+            self.report.error("CDX0201", name.span,
+                              f"frame {frame.name} has no field '{name.text}'",
+                              did_you_mean(name.text, [f.name for f in frame.fields if f.is_bytes]))
+        if field is None or field.is_bytes:
+            return field
+        self.report.error("CDX0310", name.span, f"'{field.name}' is in every {frame.name}",
+                          "name only bytes fields: the others always count",
+                          Note(field.span, "described here"))
+        return None

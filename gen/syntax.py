@@ -53,7 +53,7 @@ class TypeNode:
     doc: Doc
     name: Word
     length: Word
-    max: Number
+    max: Number | None
 
 
 @dataclass(frozen=True)

@@ -38,7 +38,8 @@ class Fault:
 
 def make_vectors(protocol: m.Protocol, frame: m.Frame) -> list[Vector]:
     """All vectors of one frame, in an order that does not change."""
-    build = _Requests(protocol) if frame.name == "request" else _Responses(protocol)
+    build: _Requests | _Responses = (
+        _Requests(protocol) if frame.name == "request" else _Responses(protocol))
     vectors: dict[tuple[str, ...], Vector] = {}
     for title, data in build.cases():
         vector = Vector(title, tuple(_lines(protocol, frame, data)))

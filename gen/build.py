@@ -1,0 +1,213 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Lark's trees to nodes: one method per rule of the grammar, no meaning."""
+from __future__ import annotations
+
+from typing import Iterable, Union, cast
+
+from lark import Token, Tree
+
+import syntax as s
+from diagnostics import Report
+from source import Span
+
+Node = Union["Tree[Token]", Token]
+
+UNITS = {"KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
+ESCAPES = {"n": 10, "r": 13, "t": 9, "0": 0, "\\": 92, '"': 34}
+# No number of the language is larger; longer ones become this.
+NUMBER_MAX = 1 << 64
+NUMBER_DIGITS_MAX = 40
+
+
+def span_of(token: Token) -> Span:
+    """Where the token stands."""
+    return Span(token.line or 1, token.column or 1, max(1, len(token)))
+
+
+class Builder:
+    """Turns one item's tree into its node."""
+
+    def __init__(self, report: Report) -> None:
+        self.report = report
+
+    def item(self, tree: Tree[Token]) -> s.Item:
+        docs, body = cast("tuple[Tree[Token], Tree[Token]]", tuple(tree.children))
+        doc = self.doc(docs)
+        build = {
+            "protocol": self.protocol, "type_def": self.type_def, "enum_def": self.enum_def,
+            "struct_def": self.struct_def, "frame_def": self.frame_def,
+            "any_call": self.any_call, "call_def": self.call_def,
+        }[body.data]
+        return build(doc, body)
+
+    def doc(self, tree: Tree[Token]) -> s.Doc:
+        lines = [str(t)[3:] for t in tree.children]
+        return s.Doc(tuple(line[line.startswith(" "):].rstrip() for line in lines))
+
+    def word(self, token: Node) -> s.Word:
+        token = cast(Token, token)
+        return s.Word(str(token), span_of(token))
+
+    def number(self, token: Node) -> s.Number:
+        token = cast(Token, token)
+        return s.Number(_number_of(str(token)), span_of(token))
+
+    def protocol(self, doc: s.Doc, tree: Tree[Token]) -> s.Item:
+        _, name, version, *props = tree.children
+        major, minor = str(version).split(".")
+        properties: list[tuple[s.Word, s.Word | s.Number]] = []
+        for prop in _trees(props):
+            key, value = cast("list[Token]", prop.children)
+            if value.type == "NUMBER":
+                properties.append((self.word(key), self.number(value)))
+            else:
+                properties.append((self.word(key), self.word(value)))
+        return s.ProtocolNode(doc, self.word(name), _number_of(major), _number_of(minor),
+                              tuple(properties))
+
+    def type_def(self, doc: s.Doc, tree: Tree[Token]) -> s.Item:
+        _, name, _, length, *limit = tree.children
+        most = self.size(_tree(limit[1])) if limit else None
+        return s.TypeNode(doc, self.word(name), self.word(length), most)
+
+    def size(self, tree: Tree[Token]) -> s.Number:
+        total = 0
+        tokens: list[Token] = []
+        for quantity in _trees(tree.children):
+            number, *unit = quantity.children
+            total += self.number(number).value * (UNITS[str(unit[0])] if unit else 1)
+            tokens += cast("list[Token]", quantity.children)
+        first, last = span_of(tokens[0]), span_of(tokens[-1])
+        length = last.column + last.length - first.column
+        return s.Number(total, Span(first.line, first.column,
+                                    length if last.line == first.line else first.length))
+
+    def enum_def(self, doc: s.Doc, tree: Tree[Token]) -> s.Item:
+        _, name, base, *values = tree.children
+        nodes = []
+        for value in _trees(values):
+            docs, label, number, *more = value.children
+            nodes.append(s.EnumValueNode(self.doc(_tree(docs)), self.word(label),
+                                         self.number(number), bool(more)))
+        return s.EnumNode(doc, self.word(name), self.word(base), tuple(nodes))
+
+    def fields(self, trees: list[Node]) -> tuple[s.FieldNode, ...]:
+        nodes = []
+        for tree in _trees(trees):
+            docs, name, type_name, *flag = tree.children
+            correlate = span_of(cast(Token, flag[0])) if flag else None
+            nodes.append(s.FieldNode(self.doc(_tree(docs)), self.word(name),
+                                     self.word(type_name), correlate))
+        return tuple(nodes)
+
+    def struct_def(self, doc: s.Doc, tree: Tree[Token]) -> s.Item:
+        _, name, *fields = tree.children
+        return s.StructNode(doc, self.word(name), self.fields(fields))
+
+    def frame_def(self, doc: s.Doc, tree: Tree[Token]) -> s.Item:
+        _, name, *fields = tree.children
+        return s.FrameNode(doc, self.word(name), self.fields(fields))
+
+    def shape(self, tree: Tree[Token]) -> tuple[s.UseNode, ...]:
+        uses = []
+        for use in _trees(tree.children):
+            name, *type_name = use.children
+            uses.append(s.UseNode(self.word(name), self.word(type_name[0]) if type_name else None))
+        return tuple(uses)
+
+    def outcome(self, tree: Tree[Token], at: Span) -> s.OutcomeNode:
+        name = next((self.word(c) for c in tree.children if isinstance(c, Token)), None)
+        shape = next((c for c in tree.children if isinstance(c, Tree)), None)
+        uses = self.shape(shape) if shape is not None else ()
+        span = name.span if name else uses[0].name.span if uses else at
+        return s.OutcomeNode(name, uses, span)
+
+    def any_call(self, doc: s.Doc, tree: Tree[Token]) -> s.Item:
+        at = span_of(cast(Token, tree.children[0]))
+        response = self.response(_tree(tree.children[2]))
+        return s.CallNode(doc, None, None, (), (), (response,), (), at)
+
+    def response(self, tree: Tree[Token]) -> tuple[s.OutcomeNode, ...]:
+        keyword, *outcomes = tree.children
+        at = span_of(cast(Token, keyword))
+        return tuple(self.outcome(_tree(o), at) for o in outcomes)
+
+    def call_def(self, doc: s.Doc, tree: Tree[Token]) -> s.Item:
+        _, name, number, *clauses = tree.children
+        kinds = ("request", "row", "response", "example")
+        parts: dict[str, list[Tree[Token]]] = {kind: [] for kind in kinds}
+        for clause in _trees(clauses):
+            part = _tree(clause.children[0])
+            parts[part.data].append(part)
+        word = self.word(name)
+
+        def shaped(part: Tree[Token]) -> s.OutcomeNode:
+            at = span_of(cast(Token, part.children[0]))
+            return s.OutcomeNode(None, self.shape(_tree(part.children[1])), at)
+
+        return s.CallNode(
+            doc, word, self.number(number),
+            tuple(shaped(p) for p in parts["request"]),
+            tuple(shaped(p) for p in parts["row"]),
+            tuple(self.response(p) for p in parts["response"]),
+            tuple(self.example(p) for p in parts["example"]),
+            word.span,
+        )
+
+    def example(self, tree: Tree[Token]) -> s.ExampleNode:
+        keyword, request, *answers = tree.children
+        return s.ExampleNode(self.sample(_tree(request)),
+                             tuple(self.sample(_tree(a)) for a in answers),
+                             span_of(cast(Token, keyword)))
+
+    def sample(self, tree: Tree[Token]) -> s.SampleFrame:
+        name, *args = tree.children
+        return s.SampleFrame(self.word(name), tuple(self.sample_arg(_tree(a)) for a in args))
+
+    def sample_arg(self, tree: Tree[Token]) -> s.SampleArg:
+        name, value = tree.children
+        child = _tree(value).children[0]
+        word = self.word(name)
+        if isinstance(child, Tree):
+            args = tuple(self.sample_arg(_tree(a)) for a in child.children)
+            return s.SampleArg(word, s.SampleGroup(args, word.span))
+        if child.type == "STRING":
+            return s.SampleArg(word, self.text(child))
+        return s.SampleArg(word, self.number(child) if child.type == "NUMBER" else self.word(child))
+
+    def text(self, token: Token) -> s.Text:
+        raw, value, at = str(token)[1:-1], bytearray(), 0
+        while at < len(raw):
+            if raw[at] != "\\":
+                value += raw[at].encode("utf-8")
+                at += 1
+            elif raw[at + 1] in ESCAPES:
+                value.append(ESCAPES[raw[at + 1]])
+                at += 2
+            elif raw[at + 1] == "x" and _is_hex(raw[at + 2 : at + 4]):
+                value.append(int(raw[at + 2 : at + 4], 16))
+                at += 4
+            else:
+                self.report.error("CDX0105", span_of(token), f"unknown escape '\\{raw[at + 1]}'",
+                                  "known: \\n \\r \\t \\0 \\\\ \\\" and \\xNN with two hex digits")
+                at += 2
+        return s.Text(bytes(value), span_of(token))
+
+
+def _is_hex(digits: str) -> bool:
+    return len(digits) == 2 and all(c in "0123456789abcdefABCDEF" for c in digits)
+
+
+def _tree(node: Node) -> Tree[Token]:
+    return cast("Tree[Token]", node)
+
+
+def _trees(nodes: Iterable[Node]) -> list[Tree[Token]]:
+    return [_tree(node) for node in nodes]
+
+
+def _number_of(digits: str) -> int:
+    """The number; hexadecimal behind 0x."""
+    if len(digits) > NUMBER_DIGITS_MAX:
+        return NUMBER_MAX
+    return min(NUMBER_MAX, int(digits, 16 if digits.startswith("0x") else 10))
