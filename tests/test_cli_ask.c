@@ -2,6 +2,7 @@
 /* Properties of questions and of the commands made of them: right answers, and every wrong one. */
 #include "cli.h"
 
+#include "heap_fail.h"
 #include "peer.h"
 #include <assert.h>
 #include <setjmp.h>
@@ -313,6 +314,39 @@ static void versions_that_differ_are_told(void **state)
                         "the server speaks version 2.3 of the protocol, this caudex 1.0");
 }
 
+static void every_failing_allocation_ends_a_command_cleanly(void **state)
+{
+    static const struct {
+        const char *line;
+        struct world world;
+    } cases[] = {
+        {"get --escaped /\\\\x00", {.val = BYTES("v")}},
+        {"match /k/x", {.key = BYTES("/k"), .val = BYTES("v")}},
+        {"put /k v", {.val = BYTES("\0\0\0\0\0\0\0\7")}},
+        {"list", {.val = BYTES("\0\0\0\2\0"), .rows = 2}},
+        {"stats", {.val = BYTES("\0\0\0\1"), .rows = 1}},
+        {"count", {.val = BYTES("\0\0\0\0\0\0\0\3")}},
+    };
+    (void)state;
+    heap_fail_install();
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        for (size_t n = 2;; n++) { /* the first allocation is the test's own: its words */
+            struct world world = cases[i].world;
+            struct cli_failure failure;
+            char printed[512];
+            heap_fail_at(n, 0);
+            enum cli_exit exit = run(&world, cases[i].line, n % 2 != 0, printed, &failure);
+            bool happened = heap_fail_happened() != 0;
+            heap_fail_at(0, 0);
+            assert_int_equal(heap_fail_blocks(), 0);
+            assert_true(exit == CLI_EXIT_DONE || (happened && exit == CLI_EXIT_LOCAL));
+            if (!happened)
+                break;
+        }
+    }
+    heap_fail_remove();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -324,6 +358,7 @@ int main(void)
         cmocka_unit_test(a_page_that_promises_more_without_rows_ends),
         cmocka_unit_test(the_limit_ends_a_walk_that_would_go_on),
         cmocka_unit_test(versions_that_differ_are_told),
+        cmocka_unit_test(every_failing_allocation_ends_a_command_cleanly),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -133,8 +133,6 @@ enum cli_exit cli_new_file_open(struct cli_new_file *file, const char *path,
     char resolved[PATH_MAX];
     file->fd = -1;
     bool exists = stat(path, &info) == 0;
-    if (exists && !S_ISREG(info.st_mode))
-        return open_in_place(file, path, failure);
     /* A link stays one: what it points to is replaced. */
     const char *place = exists && realpath(path, resolved) != NULL ? resolved : path;
     if (strlen(place) >= sizeof file->path) {
@@ -142,6 +140,8 @@ enum cli_exit cli_new_file_open(struct cli_new_file *file, const char *path,
         return system_error(failure, path, "cannot create");
     }
     memcpy(file->path, place, strlen(place) + 1);
+    if (exists && !S_ISREG(info.st_mode))
+        return open_in_place(file, path, failure);
     mode_t mask = umask(0);
     umask(mask);
     return open_beside(file, exists ? info.st_mode & 07777 : NEW_FILE_MODE & ~mask, failure);

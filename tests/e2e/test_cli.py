@@ -322,6 +322,9 @@ def test_local_errors(cli, tmp_path):
     assert "cannot open: No such file" in cli("put", "/k", "-f", "/nowhere", exit=LOCAL).err
     assert "cannot open: No such file" in cli("load", "/nowhere", exit=LOCAL).err
     cli("dump", "-o", str(tmp_path / "no" / "such"), exit=LOCAL)
+    cli("put", "/k", "v")
+    told = cli("dump", "-o", "/dev/full", exit=LOCAL)
+    assert told.err == "caudex: dump: '/dev/full': cannot write: No space left on device\n"
     with open("/dev/full", "wb") as full:
         process = cli.start("version", stdout=full)
         _, err = process.communicate(timeout=TIMEOUT_S)
