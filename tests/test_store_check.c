@@ -39,7 +39,11 @@ struct damage {
 static const struct damage damages[] = {
     NODE("/a", keys),
     NODE("/a", key_nbytes),
-    NODE("/a", segment_at),
+    NODE("/a", segment_nbytes),
+    NODE("/a", home),
+    NODE("/a", value_nbytes),
+    NODE("/d", revision),
+    NODE("/d/e", segment_nbytes),
     NODE("/a", flags),
     NODE("/a/b", keys),
     NODE("/a/b", value_nbytes),
@@ -49,7 +53,7 @@ static const struct damage damages[] = {
     STORE(relative_keys),
     STORE(key_nbytes),
     STORE(value_nbytes),
-    STORE(value_heap_nbytes),
+    STORE(heap_nbytes),
     STORE(index.used),
     STORE(arena.live_units),
     STORE(arena.free_units),
@@ -86,16 +90,16 @@ static void a_key_that_changed_is_seen(void **state)
     struct fixture f;
     fixture_open(&f, "/a/b /a/c /d");
     struct store_node *node = store_at(f.store, find(f.store, "/a/c"));
-    node->key[3] = 'a'; /* out of order, and not where its hash says */
+    node->text[3] = 'a'; /* out of order, and not where its hash says */
     assert_non_null(store_check(f.store));
-    node->key[3] = 'x'; /* in order, but not where its hash says */
+    node->text[3] = 'x'; /* in order, but not where its hash says */
     assert_non_null(store_check(f.store));
-    node->key[3] = '/'; /* a boundary inside the segment */
+    node->text[3] = '/'; /* a boundary inside the segment */
     assert_non_null(store_check(f.store));
-    node->key[3] = 'c';
-    node->key[1] = 'x'; /* not its parent's */
+    node->text[3] = 'c';
+    node->text[1] = 'x'; /* not its parent's */
     assert_non_null(store_check(f.store));
-    node->key[1] = 'a';
+    node->text[1] = 'a';
     fixture_close(&f);
 }
 

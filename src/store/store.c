@@ -26,15 +26,16 @@ static bool lock_init(pthread_rwlock_t *lock)
 /* The empty key's node, with room for a small value. */
 static bool root_init(struct store *store)
 {
-    const size_t nbytes = offsetof(struct store_node, key) + STORE_INLINE_NBYTES_MAX;
+    const size_t nbytes = STORE_NODE_NBYTES + STORE_INLINE_NBYTES_MAX;
     uint32_t units = (uint32_t)((nbytes + STORE_UNIT_NBYTES - 1) / STORE_UNIT_NBYTES);
     store_ref ref = store_arena_get(&store->arena, units);
     if (ref == 0)
         return false;
     assert(ref == STORE_ROOT);
     struct store_node *root = store_at(store, ref);
-    memset(root, 0, offsetof(struct store_node, key));
+    memset(root, 0, STORE_NODE_NBYTES);
     root->units = (uint16_t)units;
+    root->flags = STORE_NODE_WHOLE;
     return true;
 }
 
@@ -134,7 +135,7 @@ void store_read_stats(struct store_reader *reader, struct store_stats *stats)
         .key_nbytes = store->key_nbytes,
         .value_nbytes = store->value_nbytes,
         .memory_nbytes = store->arena.extents_nbytes + store_index_nbytes(&store->index) +
-                         store->value_heap_nbytes,
+                         store->heap_nbytes,
     };
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
- * Where nodes live: blocks of 16-byte units, addressed by 32-bit references.
+ * Where nodes live: blocks of 8-byte units, addressed by 32-bit references.
  *
- *     reference   │ span: 14 bits │ unit in the span: 18 bits │     0: no block
+ *     reference   │ span: 13 bits │ unit in the span: 19 bits │     0: no block
  *                        │
  *     span[]      ▼ start of every 4 MiB of the address space
  *     extents     │64K│ 256K │   1M   │  4M … 32M  │            asked of the heap
@@ -22,14 +22,14 @@
 
 /* ---- limits ---- */
 
-#define STORE_UNIT_NBYTES 16u
+#define STORE_UNIT_NBYTES 8u
 /** log2 of a span's units: 4 MiB. */
-#define STORE_SPAN_BITS 18u
+#define STORE_SPAN_BITS 19u
 #define STORE_SPAN_NBYTES ((size_t)STORE_UNIT_NBYTES << STORE_SPAN_BITS)
-/** Spans that 32-bit references reach: 64 GiB. */
+/** Spans that 32-bit references reach: 32 GiB. */
 #define STORE_SPANS_MAX (1u << (32 - STORE_SPAN_BITS))
 /** Largest block in units: the head, the longest key and an inline value. */
-#define STORE_BLOCK_UNITS_MAX 271u
+#define STORE_BLOCK_UNITS_MAX 530u
 /** First and largest extent: a small store stays small, a large one asks the heap rarely. */
 #define STORE_EXTENT_NBYTES_MIN ((size_t)64 << 10)
 #define STORE_EXTENT_NBYTES_MAX ((size_t)32 << 20)

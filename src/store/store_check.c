@@ -17,23 +17,24 @@ struct totals {
     uint64_t relative_keys;
     uint64_t key_nbytes;
     uint64_t value_nbytes;
-    uint64_t value_heap_nbytes;
+    uint64_t heap_nbytes;
 };
 
 static const char *check_key(const struct store *store, const struct store_node *node)
 {
     const struct store_node *parent = store_at(store, node->parent);
-    if (node->segment_at != parent->key_nbytes || node->key_nbytes <= node->segment_at)
-        return "tree: a segment does not begin where the parent's key ends";
-    if (!store_is_prefix(store_node_key(parent), store_node_key(node)))
-        return "tree: a key does not begin with its parent's";
     struct cdx_bytes segment = store_node_segment(node);
+    struct cdx_bytes key = store_node_key(&store->arena, node);
+    if (!store_is_prefix(store_node_key(&store->arena, parent), key))
+        return "tree: a key does not begin with its parent's";
+    if (memcmp(key.data + parent->key_nbytes, segment.data, segment.len) != 0)
+        return "tree: a key does not end with its segment";
     if (segment.data[0] != '/' && node->parent != STORE_ROOT)
         return "tree: a segment does not begin with '/'";
     if (memchr(segment.data + 1, '/', segment.len - 1) != NULL)
         return "tree: a segment has a '/' inside";
     bool slash = segment.len == 1 && segment.data[0] == '/';
-    if (slash != ((node->flags & STORE_NODE_SLASH) != 0))
+    if (slash != (store_node_is(node, STORE_NODE_SLASH)))
         return "tree: the mark of a '/' segment is wrong";
     return NULL;
 }
@@ -60,7 +61,7 @@ static const char *check_treap(const struct store *store, store_ref ref)
 static const char *check_children(const struct store *store, store_ref parent)
 {
     const struct store_node *node = store_at(store, parent);
-    uint64_t keys = node->value != NULL;
+    uint64_t keys = store_node_is(node, STORE_NODE_STORED);
     bool slash_answers = false;
     struct cdx_bytes before = cdx_empty();
     for (store_ref ref = store_tree_first(store, parent); ref != 0;
@@ -68,39 +69,49 @@ static const char *check_children(const struct store *store, store_ref parent)
         const struct store_node *child = store_at(store, ref);
         if (child->parent != parent)
             return "tree: a child has another parent";
+        if (child->segment_nbytes == 0 ||
+            child->key_nbytes != node->key_nbytes + child->segment_nbytes)
+            return "tree: a segment does not begin where the parent's key ends";
         if (before.len != 0 && store_tree_compare(before, store_node_segment(child)) >= 0)
             return "tree: children are out of order";
         before = store_node_segment(child);
         keys += child->keys;
-        if ((child->flags & STORE_NODE_SLASH) != 0) {
+        if (store_node_is(child, STORE_NODE_SLASH)) {
             if (ref != node->child)
                 return "treap: the segment '/' is not the root";
-            slash_answers = child->value != NULL;
+            slash_answers = store_node_is(child, STORE_NODE_STORED);
         }
         if (keys > node->keys)
             break;
     }
     if (keys != node->keys)
         return "tree: a node's keys do not add up";
-    if (slash_answers != ((node->flags & STORE_NODE_SLASH_ANSWERS) != 0))
+    if (slash_answers != store_node_is(node, STORE_NODE_SLASH_ANSWERS))
         return "tree: the mark of a stored '/' child is wrong";
     return NULL;
 }
 
 static const char *check_value(const struct store_node *node, struct totals *totals)
 {
-    if (offsetof(struct store_node, key) + node->key_nbytes >
+    bool heap = store_node_is(node, STORE_NODE_HEAP);
+    if (STORE_NODE_NBYTES + store_node_text_nbytes(node) + STORE_TAIL_NBYTES_MIN >
         (size_t)node->units * STORE_UNIT_NBYTES)
-        return "node: the key is longer than the block";
-    if (node->value == NULL)
-        return node->value_nbytes == 0 ? NULL : "node: length without a value";
+        return "node: the text and a pointer do not fit the block";
+    if (!store_node_is(node, STORE_NODE_STORED))
+        return node->value_nbytes == 0 && node->revision == 0 && !heap
+                   ? NULL
+                   : "node: a value that is not stored";
     if (node->value_nbytes > STORE_VALUE_NBYTES_MAX || node->revision == 0)
         return "node: a value's length or revision is out of bounds";
-    totals->key_nbytes += node->key_nbytes;
-    totals->value_nbytes += node->value_nbytes;
-    totals->relative_keys += node->key_nbytes != 0 && node->key[0] != '/';
-    if (!store_node_is_inline(node))
-        totals->value_heap_nbytes += node->value_nbytes;
+    if (!store_node_is(node, STORE_NODE_WHOLE) && !heap)
+        return "node: a stored key is nowhere";
+    struct store_entry entry;
+    store_node_entry(node, &entry);
+    totals->key_nbytes += entry.key.len;
+    totals->value_nbytes += entry.value.len;
+    totals->relative_keys += entry.key.len != 0 && entry.key.data[0] != '/';
+    if (heap)
+        totals->heap_nbytes += store_node_heap_nbytes(node);
     else if (node->value_nbytes > store_node_room(node))
         return "node: an inline value is longer than its room";
     return NULL;
@@ -123,10 +134,12 @@ static const char *check_node(const struct store *store, store_ref ref, struct t
     broken = check_key(store, node);
     if (broken == NULL)
         broken = check_treap(store, ref);
-    if (broken == NULL && store_index_find(&store->index, store_index_hash(&store->index, ref),
-                                           store_node_key(node), false) != ref)
-        broken = "index: a node is missing";
-    return broken;
+    if (broken != NULL)
+        return broken;
+    struct cdx_bytes key = store_node_key(&store->arena, node);
+    if (store_index_find(&store->index, store_hash_of(&store->keys, key), key, false) != ref)
+        return "index: a node is missing";
+    return NULL;
 }
 
 static const char *check_totals(const struct store *store, const struct totals *totals)
@@ -140,7 +153,7 @@ static const char *check_totals(const struct store *store, const struct totals *
     if (totals->key_nbytes != store->key_nbytes)
         return "store: the key bytes do not add up";
     if (totals->value_nbytes != store->value_nbytes ||
-        totals->value_heap_nbytes != store->value_heap_nbytes)
+        totals->heap_nbytes != store->heap_nbytes)
         return "store: the value bytes do not add up";
     return NULL;
 }

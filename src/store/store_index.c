@@ -2,8 +2,8 @@
 /*
  * Changing the index.
  *
- * The table doubles or halves in one go: all nodes are hashed again while the
- * writer waits, some tens of milliseconds per million. Growing is asked for
+ * The table doubles or halves in one go while the writer waits, some tens of
+ * milliseconds per million nodes. Growing is asked for
  * before anything else changes, so it may fail; shrinking that fails is left
  * for the next removal.
  */
@@ -49,11 +49,6 @@ void store_index_free(struct store_index *index)
     store_memory_free(store_index_buckets(index));
 }
 
-uint64_t store_index_hash(const struct store_index *index, store_ref ref)
-{
-    return store_hash_of(index->keys, store_node_key(store_node_at(index->arena, ref)));
-}
-
 static void overflow_add(struct store_bucket *bucket)
 {
     if (store_bucket_overflow(bucket) != STORE_OVERFLOW_MAX)
@@ -68,30 +63,29 @@ static void overflow_take(struct store_bucket *bucket)
         bucket->state -= OVERFLOW_ONE;
 }
 
-static void buckets_insert(struct store_bucket *buckets, uint64_t count, uint64_t hash,
-                           store_ref ref, bool answers)
+static void buckets_insert(struct store_bucket *buckets, uint64_t count, uint32_t home,
+                           uint16_t tag, store_ref ref, bool answers)
 {
-    uint64_t at = store_index_home(hash, count);
+    uint64_t at = store_index_bucket(home, count);
     uint32_t empty;
     while ((empty = store_bucket_find(&buckets[at], 0)) == 0) {
         overflow_add(&buckets[at]);
         at = at + 1 != count ? at + 1 : 0;
     }
     uint32_t slot = (uint32_t)__builtin_ctz(empty);
-    buckets[at].tag[slot] = store_index_tag(hash);
+    buckets[at].tag[slot] = tag;
     buckets[at].ref[slot] = ref;
     buckets[at].state |= (uint32_t)answers << slot;
 }
 
-/* Asks for the nodes of a bucket that will be hashed soon. */
+/* Asks for the nodes of a bucket that will be moved soon. */
 static void nodes_prefetch(const struct store_index *index, const struct store_bucket *bucket)
 {
     for (uint32_t s = 0; s < STORE_BUCKET_SLOTS; s++) {
         if (bucket->tag[s] == 0)
             continue;
         const struct store_node *node = store_node_at(index->arena, bucket->ref[s]);
-        __builtin_prefetch(&node->revision);
-        __builtin_prefetch((const uint8_t *)&node->revision + STORE_LINE_NBYTES);
+        store_prefetch(&node->home);
     }
 }
 
@@ -107,9 +101,11 @@ static bool resize(struct store_index *index, uint64_t count)
         if (i + 2 < old_count)
             nodes_prefetch(index, &old[i + 2]);
         for (uint32_t s = 0; s < STORE_BUCKET_SLOTS; s++) {
-            if (old[i].tag[s] != 0)
-                buckets_insert(buckets, count, store_index_hash(index, old[i].ref[s]),
-                               old[i].ref[s], (old[i].state >> s & 1) != 0);
+            if (old[i].tag[s] == 0)
+                continue;
+            const struct store_node *node = store_node_at(index->arena, old[i].ref[s]);
+            buckets_insert(buckets, count, node->home, old[i].tag[s], old[i].ref[s],
+                           (old[i].state >> s & 1) != 0);
         }
     }
     atomic_store_explicit(&index->buckets, buckets, memory_order_relaxed);
@@ -130,23 +126,22 @@ void store_index_insert(struct store_index *index, uint64_t hash, store_ref ref)
 {
     uint64_t count = store_index_bucket_count(index);
     assert(index->used < count * STORE_BUCKET_FILL_MAX);
-    buckets_insert(store_index_buckets(index), count, hash, ref,
-                   store_node_answers(store_node_at(index->arena, ref)));
+    struct store_node *node = store_node_at(index->arena, ref);
+    node->home = store_index_home(hash);
+    buckets_insert(store_index_buckets(index), count, node->home, store_index_tag(hash), ref,
+                   store_node_answers(node));
     index->used++;
 }
 
 /* The slot of a node that is in: its bucket, and its bit. Each bucket passed goes to `passed`. */
-static struct store_bucket *slot_find(const struct store_index *index, uint64_t hash,
-                                      store_ref ref, uint32_t *slot,
-                                      void (*passed)(struct store_bucket *))
+static struct store_bucket *slot_find(const struct store_index *index, store_ref ref,
+                                      uint32_t *slot, void (*passed)(struct store_bucket *))
 {
     struct store_bucket *buckets = store_index_buckets(index);
     uint64_t count = store_index_bucket_count(index);
-    uint64_t at = store_index_home(hash, count);
+    uint64_t at = store_index_bucket(store_node_at(index->arena, ref)->home, count);
     for (uint64_t left = count; left > 0; left--) {
-        uint32_t found = store_bucket_find(&buckets[at], store_index_tag(hash));
-        for (; found != 0; found &= found - 1) {
-            *slot = (uint32_t)__builtin_ctz(found);
+        for (*slot = 0; *slot < STORE_BUCKET_SLOTS; ++*slot) {
             if (buckets[at].ref[*slot] == ref)
                 return &buckets[at];
         }
@@ -157,10 +152,10 @@ static struct store_bucket *slot_find(const struct store_index *index, uint64_t 
     abort(); /* the node is not in the index: a bug of ours */
 }
 
-void store_index_remove(struct store_index *index, uint64_t hash, store_ref ref)
+void store_index_remove(struct store_index *index, store_ref ref)
 {
     uint32_t slot;
-    struct store_bucket *bucket = slot_find(index, hash, ref, &slot, overflow_take);
+    struct store_bucket *bucket = slot_find(index, ref, &slot, overflow_take);
     bucket->tag[slot] = 0;
     bucket->ref[slot] = 0;
     bucket->state &= ~(1u << slot);
@@ -170,10 +165,10 @@ void store_index_remove(struct store_index *index, uint64_t hash, store_ref ref)
         (void)resize(index, count / 2);
 }
 
-void store_index_refresh(struct store_index *index, uint64_t hash, store_ref ref)
+void store_index_refresh(struct store_index *index, store_ref ref)
 {
     uint32_t slot;
-    struct store_bucket *bucket = slot_find(index, hash, ref, &slot, NULL);
+    struct store_bucket *bucket = slot_find(index, ref, &slot, NULL);
     bool answers = store_node_answers(store_node_at(index->arena, ref));
     bucket->state = (bucket->state & ~(1u << slot)) | (uint32_t)answers << slot;
 }
@@ -200,12 +195,15 @@ const char *store_index_check(const struct store_index *index)
             }
             store_ref ref = buckets[i].ref[s];
             const struct store_node *node = store_node_at(index->arena, ref);
-            uint64_t hash = store_index_hash(index, ref);
-            if (store_index_find(index, hash, store_node_key(node), false) != ref)
+            struct cdx_bytes key = store_node_key(index->arena, node);
+            uint64_t hash = store_hash_of(index->keys, key);
+            if (node->home != store_index_home(hash))
+                return "index: a node keeps another hash than its key's";
+            if (store_index_find(index, hash, key, false) != ref)
                 return "index: a node is not found by its key";
             if ((buckets[i].state >> s & 1) != store_node_answers(node))
                 return "index: an answer bit is wrong";
-            displaced += (i + count - store_index_home(hash, count)) % count;
+            displaced += (i + count - store_index_bucket(node->home, count)) % count;
             used++;
         }
     }

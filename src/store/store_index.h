@@ -6,7 +6,8 @@
  *     bucket   │ tag × 10: 16 bits each, 0 empty │ node × 10: 32 bits each │ state │   64 bytes
  *     state    │ overflow: 22 bits │ answers: 10 bits, one per slot │
  *
- * The home bucket comes from the hash's high bits, the tag from its low ones.
+ * The home bucket comes from the hash's high half, which the node keeps, so that
+ * neither growing nor removing needs the key; the tag comes from the low bits.
  * A node that finds its home full goes to the next bucket with a free slot,
  * and adds 1 to `overflow` of each full one it passed: a lookup goes on only
  * while that is not 0, and a removal takes it back, so nothing is left behind.
@@ -19,6 +20,7 @@
 #define STORE_STORE_INDEX_H
 
 #include "store_hash.h"
+#include "store_memory.h"
 #include "store_node.h"
 
 #include <stdatomic.h>
@@ -82,11 +84,16 @@ static inline uint64_t store_index_bucket_count(const struct store_index *index)
     return atomic_load_explicit(&index->bucket_count, memory_order_relaxed);
 }
 
-/** The home bucket's number. */
-static inline uint64_t store_index_home(uint64_t hash, uint64_t bucket_count)
+/** The part of a hash that its node keeps. */
+static inline uint32_t store_index_home(uint64_t hash)
 {
-    __extension__ typedef unsigned __int128 wide;
-    return (uint64_t)((wide)hash * bucket_count >> 64);
+    return (uint32_t)(hash >> 32);
+}
+
+/** The home bucket's number. */
+static inline uint64_t store_index_bucket(uint32_t home, uint64_t bucket_count)
+{
+    return home * bucket_count >> 32;
 }
 
 /** Bit s is set when slot s has the tag. */
@@ -121,8 +128,8 @@ static inline uint32_t store_bucket_find(const struct store_bucket *bucket, uint
 static inline void store_index_prefetch(const struct store_index *index, uint64_t hash)
 {
     const struct store_bucket *buckets = store_index_buckets(index);
-    uint64_t home = store_index_home(hash, store_index_bucket_count(index));
-    __builtin_prefetch((const void *)((uintptr_t)buckets + home * sizeof *buckets));
+    uint64_t at = store_index_bucket(store_index_home(hash), store_index_bucket_count(index));
+    store_prefetch((const void *)((uintptr_t)buckets + at * sizeof *buckets));
 }
 
 /**
@@ -134,7 +141,7 @@ static inline store_ref store_index_find(const struct store_index *index, uint64
 {
     const struct store_bucket *buckets = store_index_buckets(index);
     uint64_t count = store_index_bucket_count(index);
-    uint64_t at = store_index_home(hash, count);
+    uint64_t at = store_index_bucket(store_index_home(hash), count);
     uint16_t tag = store_index_tag(hash);
     for (uint64_t left = count; left > 0; left--) {
         const struct store_bucket *bucket = &buckets[at];
@@ -144,7 +151,8 @@ static inline store_ref store_index_find(const struct store_index *index, uint64
         for (; found != 0; found &= found - 1) {
             store_ref ref = bucket->ref[__builtin_ctz(found)];
             const struct store_node *node = store_node_at(index->arena, ref);
-            if (node->key_nbytes == key.len && memcmp(node->key, key.data, key.len) == 0)
+            if (node->key_nbytes == key.len &&
+                memcmp(store_node_key_data(index->arena, node), key.data, key.len) == 0)
                 return ref;
         }
         if (store_bucket_overflow(bucket) == 0)
@@ -157,19 +165,16 @@ static inline store_ref store_index_find(const struct store_index *index, uint64
 /** Room for `extra` more nodes. False: no memory, nothing changed. May move the whole table. */
 CDX_MUST_CHECK bool store_index_reserve(struct store_index *index, uint64_t extra);
 
-/** Enters a node that is not in yet; room was reserved. */
+/** Enters a node that is not in yet, and sets its `home`; room was reserved. */
 void store_index_insert(struct store_index *index, uint64_t hash, store_ref ref);
 
 /** Takes out a node that is in, and makes the table smaller when it is mostly empty. */
-void store_index_remove(struct store_index *index, uint64_t hash, store_ref ref);
+void store_index_remove(struct store_index *index, store_ref ref);
 
 /** Brings the answer bit of a node that is in up to date. */
-void store_index_refresh(struct store_index *index, uint64_t hash, store_ref ref);
+void store_index_refresh(struct store_index *index, store_ref ref);
 
 /* ---- inspection ---- */
-
-/** The hash of a node's key. */
-uint64_t store_index_hash(const struct store_index *index, store_ref ref);
 
 /** Bytes asked of the heap. */
 uint64_t store_index_nbytes(const struct store_index *index);

@@ -113,8 +113,8 @@ void store_probe_start(const struct store *store, enum store_probe_kind kind,
 static void node_prefetch(const struct store *store, store_ref ref, size_t key_nbytes)
 {
     const struct store_node *node = store_at(store, ref);
-    __builtin_prefetch(&node->value);
-    __builtin_prefetch(node->key + key_nbytes - 1);
+    store_prefetch(&node->value_nbytes);
+    store_prefetch(node->text + key_nbytes - 1);
 }
 
 void store_probe_touch(struct store_reader *reader, struct store_probe *probe)
@@ -125,15 +125,15 @@ void store_probe_touch(struct store_reader *reader, struct store_probe *probe)
     uint32_t i = probe->boundaries;
     for (; i > 0; i--) {
         uint64_t hash = probe->hash[i - 1];
-        uint64_t home = store_index_home(hash, count);
-        const struct store_bucket *bucket = &buckets[home];
+        uint64_t at = store_index_bucket(store_index_home(hash), count);
+        const struct store_bucket *bucket = &buckets[at];
         uint32_t found = store_bucket_find(bucket, store_index_tag(hash)) & bucket->state;
         if (found != 0) {
             node_prefetch(store, bucket->ref[__builtin_ctz(found)], probe->end[i - 1]);
             break;
         }
         if (store_bucket_overflow(bucket) != 0) {
-            __builtin_prefetch(home + 1 != count ? bucket + 1 : buckets);
+            store_prefetch(at + 1 != count ? bucket + 1 : buckets);
             break;
         }
     }
@@ -156,7 +156,7 @@ enum store_status store_get(struct store_reader *reader, struct cdx_bytes key,
                             : store_hash_of(&store->keys, key);
         ref = store_index_find(&store->index, hash, key, true);
     }
-    if (ref == 0 || store_at(store, ref)->value == NULL)
+    if (ref == 0 || !store_node_is(store_at(store, ref), STORE_NODE_STORED))
         return STORE_NOT_FOUND;
     store_node_entry(store_at(store, ref), entry);
     return STORE_OK;
@@ -172,9 +172,9 @@ static const struct store_node *answer_at(const struct store *store, store_ref r
                                           struct cdx_bytes key, size_t end)
 {
     const struct store_node *node = store_at(store, ref);
-    if (end < key.len && (node->flags & STORE_NODE_SLASH_ANSWERS) != 0)
+    if (end < key.len && store_node_is(node, STORE_NODE_SLASH_ANSWERS))
         return store_at(store, node->child);
-    return node->value != NULL ? node : NULL;
+    return store_node_is(node, STORE_NODE_STORED) ? node : NULL;
 }
 
 /* What the empty key and '/' answer: the key itself when it is empty, and every absolute path. */
@@ -263,7 +263,7 @@ static store_ref longest_child(const struct store *store, store_ref parent,
         size_t common = common_prefix(found, segment);
         if (common < found.len)
             bound = common;
-        else if (node->value != NULL)
+        else if (store_node_is(node, STORE_NODE_STORED))
             return ref;
         else
             bound = found.len - 1;
@@ -284,7 +284,7 @@ enum store_status store_match_bytes(struct store_reader *reader, struct cdx_byte
     for (;;) {
         store_ref child = longest_child(store, ref, store_segment(key, end));
         const struct store_node *node = store_at(store, child != 0 ? child : ref);
-        if (node->value != NULL) {
+        if (store_node_is(node, STORE_NODE_STORED)) {
             store_node_entry(node, entry);
             return STORE_OK;
         }

@@ -21,4 +21,15 @@ void *store_memory_get(size_t nbytes);
 /** Gives back what store_memory_get() returned; NULL is ignored. */
 void store_memory_free(void *block);
 
+/**
+ * Asks for the cache line at `address`, which need not be valid. The empty
+ * instruction keeps GCC from taking a function that only prefetches for one
+ * without effects, and dropping its calls.
+ */
+static inline void store_prefetch(const void *address)
+{
+    __builtin_prefetch(address);
+    __asm__ volatile("" : : "r"(address));
+}
+
 #endif

@@ -31,7 +31,7 @@ struct store {
     uint64_t relative_keys;     /* stored keys that do not begin with '/', the empty one not counted */
     uint64_t key_nbytes;        /* of the stored keys */
     uint64_t value_nbytes;      /* of the stored values */
-    uint64_t value_heap_nbytes; /* of those values that have a heap block */
+    uint64_t heap_nbytes;       /* of the heap blocks of values */
     /* What readers and the writer fight for. */
     alignas(STORE_LINE_NBYTES) pthread_rwlock_t lock;
 };

@@ -25,7 +25,7 @@ int store_tree_compare(struct cdx_bytes a, struct cdx_bytes b)
 
 uint64_t store_tree_priority(const struct store *store, store_ref ref)
 {
-    if ((store_at(store, ref)->flags & STORE_NODE_SLASH) != 0)
+    if (store_node_is(store_at(store, ref), STORE_NODE_SLASH))
         return UINT64_MAX;
     /* Each step can be undone, so different references stay different. */
     uint32_t mix = ref ^ (uint32_t)store->priority_seed;
@@ -39,8 +39,8 @@ uint64_t store_tree_priority(const struct store *store, store_ref ref)
 
 /*
  * Asks for both children of a node while the node itself is compared: a search
- * then waits for one line per level instead of two. All siblings' segments
- * begin at the same place of their keys.
+ * then waits for one line per level instead of two. Siblings that have their
+ * whole key have their segment at the same place.
  */
 static void prefetch_below(const struct store *store, const struct store_node *node)
 {
@@ -49,8 +49,8 @@ static void prefetch_below(const struct store *store, const struct store_node *n
         if (below[side] == 0)
             continue;
         const struct store_node *next = store_at(store, below[side]);
-        __builtin_prefetch(next);
-        __builtin_prefetch(next->key + node->segment_at);
+        store_prefetch(next);
+        store_prefetch(next->text + store_node_segment_at(node));
     }
 }
 
@@ -215,7 +215,7 @@ store_ref store_tree_upto(const struct store *store, store_ref parent, struct cd
 store_ref store_tree_slash(const struct store *store, store_ref parent)
 {
     store_ref child = store_at(store, parent)->child;
-    if (child == 0 || (store_at(store, child)->flags & STORE_NODE_SLASH) == 0)
+    if (child == 0 || !store_node_is(store_at(store, child), STORE_NODE_SLASH))
         return 0;
     return child;
 }

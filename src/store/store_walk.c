@@ -48,7 +48,7 @@ store_ref store_find_base(const struct store *store, struct cdx_bytes key)
 uint64_t store_keys_below(const struct store *store, store_ref ref)
 {
     const struct store_node *node = store_at(store, ref);
-    uint64_t keys = node->keys - (node->value != NULL);
+    uint64_t keys = node->keys - store_node_is(node, STORE_NODE_STORED);
     return ref == STORE_ROOT ? keys - store->relative_keys : keys;
 }
 
@@ -139,10 +139,10 @@ static enum store_status list_next(struct store_cursor *cursor, struct store_ent
     const struct store *store = cursor->store;
     while (cursor->node != 0) {
         const struct store_node *node = store_at(store, cursor->node);
-        if ((cursor->state & STATE_ABSOLUTE) != 0 && node->key[0] != '/')
+        if ((cursor->state & STATE_ABSOLUTE) != 0 && node->text[0] != '/')
             break;
         cursor->node = store_tree_preorder(store, cursor->node, cursor->root);
-        if (node->value != NULL) {
+        if (store_node_is(node, STORE_NODE_STORED)) {
             store_node_entry(node, entry);
             return STORE_OK;
         }
@@ -161,13 +161,21 @@ void store_match_all(struct store_reader *reader, struct cdx_bytes key,
         cursor->node = STORE_ROOT;
 }
 
-/* The node of the next boundary behind `end`; 0: none. Nodes are without gaps: no deeper one is. */
-static store_ref match_deeper(const struct store *store, struct cdx_bytes key, size_t end)
+/*
+ * The node of the next boundary behind `end`, the end of `parent`; 0: none.
+ * Nodes are without gaps, so no deeper one is either. A child is known by its
+ * parent and segment: its whole key may be far below.
+ */
+static store_ref match_deeper(const struct store *store, store_ref parent, struct cdx_bytes key,
+                              size_t end)
 {
     if (end == key.len)
         return 0;
-    struct cdx_bytes head = store_head(key, store_segment_end(key, end));
-    return store_index_find(&store->index, store_hash_of(&store->keys, head), head, false);
+    struct cdx_bytes segment = store_segment(key, end);
+    store_ref child = store_tree_upto(store, parent, segment);
+    if (child == 0 || !cdx_bytes_equal(store_node_segment(store_at(store, child)), segment))
+        return 0;
+    return child;
 }
 
 /* Whether the '/' behind boundary `end` ends a candidate that is no boundary itself. */
@@ -192,15 +200,15 @@ static enum store_status match_next(struct store_cursor *cursor, struct store_en
             break;
         case STATE_MATCH_SLASH:
             cursor->state = STATE_MATCH_DEEPER;
-            if ((node->flags & STORE_NODE_SLASH_ANSWERS) != 0 && match_slash_counts(key, end))
+            if (store_node_is(node, STORE_NODE_SLASH_ANSWERS) && match_slash_counts(key, end))
                 answer = store_at(store, node->child);
             break;
         default:
             cursor->state = STATE_MATCH_OWN;
-            cursor->node = match_deeper(store, key, end);
+            cursor->node = match_deeper(store, cursor->node, key, end);
             break;
         }
-        if (answer != NULL && answer->value != NULL) {
+        if (answer != NULL && store_node_is(answer, STORE_NODE_STORED)) {
             store_node_entry(answer, entry);
             return STORE_OK;
         }
@@ -259,16 +267,16 @@ enum store_status store_next_child(struct store_cursor *cursor, struct store_chi
     if (ref == 0)
         return STORE_NOT_FOUND;
     const struct store_node *node = store_at(store, ref);
-    if ((cursor->state & STATE_ABSOLUTE) != 0 && node->key[0] != '/') {
+    if ((cursor->state & STATE_ABSOLUTE) != 0 && node->text[0] != '/') {
         cursor->node = 0;
         return STORE_NOT_FOUND;
     }
     cursor->node = store_tree_next(store, ref);
     if (cursor->node == 0 && node->parent != cursor->root)
         cursor->node = children_past_slash(store, cursor->root);
-    child->key = store_node_key(node);
-    child->stored = node->value != NULL;
-    child->keys = (node->flags & STORE_NODE_SLASH) != 0 ? store_keys_below(store, node->parent)
+    child->key = store_node_key(&store->arena, node);
+    child->stored = store_node_is(node, STORE_NODE_STORED);
+    child->keys = store_node_is(node, STORE_NODE_SLASH) ? store_keys_below(store, node->parent)
                                                         : node->keys;
     return STORE_OK;
 }

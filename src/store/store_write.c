@@ -17,59 +17,73 @@
 
 /* ---- values ---- */
 
-/* Where a value of `nbytes` goes: behind the key if it fits, else a new block. NULL: no memory. */
-static uint8_t *value_room(struct store_node *node, size_t nbytes)
+/* The heap block that the node needs for a value, in `*block`: NULL when it fits the node itself. */
+static bool block_new(const struct store_node *node, size_t value_nbytes, uint8_t **block)
 {
-    return nbytes <= store_node_room(node) ? node->key + node->key_nbytes : cdx_malloc(nbytes);
+    bool whole = store_node_is(node, STORE_NODE_WHOLE);
+    *block = NULL;
+    if (whole && value_nbytes <= store_node_room(node))
+        return true;
+    *block = cdx_malloc(value_nbytes + (whole ? 0u : node->key_nbytes));
+    return *block != NULL;
 }
 
-/* Frees a value; the node has none afterwards. */
+/* Takes the value of a stored node away, with its heap block if it has one. */
 static void value_free(struct store *store, struct store_node *node)
 {
     store->value_nbytes -= node->value_nbytes;
-    if (!store_node_is_inline(node)) {
-        store->value_heap_nbytes -= node->value_nbytes;
-        cdx_free(node->value);
+    if (store_node_is(node, STORE_NODE_HEAP)) {
+        store->heap_nbytes -= store_node_heap_nbytes(node);
+        cdx_free(store_node_heap(node));
     }
-    node->value = NULL;
+    node->flags &= (uint8_t)~(unsigned)(STORE_NODE_STORED | STORE_NODE_HEAP);
     node->value_nbytes = 0;
 }
 
-/* Copies `value` to `room`, which value_room() gave, in place of the old value if any. */
-static void value_set(struct store *store, struct store_node *node, uint8_t *room,
-                      struct cdx_bytes value)
+/* Stores `value` at the node of `key`, in `block`, which block_new() gave. Frees the old one. */
+static void value_set(struct store *store, struct store_node *node, uint8_t *block,
+                      struct cdx_bytes key, struct cdx_bytes value)
 {
-    if (node->value != NULL)
+    if (store_node_is(node, STORE_NODE_STORED))
         value_free(store, node);
-    if (value.len != 0)
-        memcpy(room, value.data, value.len);
-    node->value = room;
+    uint8_t *to = node->text + store_node_text_nbytes(node);
+    node->flags |= STORE_NODE_STORED;
     node->value_nbytes = (uint32_t)value.len;
     store->value_nbytes += value.len;
-    if (!store_node_is_inline(node))
-        store->value_heap_nbytes += value.len;
+    if (block != NULL) {
+        memcpy(to, &block, sizeof block);
+        node->flags |= STORE_NODE_HEAP;
+        store->heap_nbytes += store_node_heap_nbytes(node);
+        to = block;
+        if (!store_node_is(node, STORE_NODE_WHOLE)) {
+            memcpy(to, key.data, key.len);
+            to += key.len;
+        }
+    }
+    if (value.len != 0)
+        memcpy(to, value.data, value.len);
 }
 
 /* ---- what follows from a key's being stored or not ---- */
 
-static void refresh(struct store *store, const struct store_path *path, store_ref ref)
+static void refresh(struct store *store, store_ref ref)
 {
     if (ref != STORE_ROOT)
-        store_index_refresh(&store->index,
-                            store_path_hash(path, store_at(store, ref)->key_nbytes), ref);
+        store_index_refresh(&store->index, ref);
 }
 
 /* Brings answer bits and the parent's flag up to date after the node gained or lost its value. */
-static void answers_changed(struct store *store, const struct store_path *path, store_ref ref)
+static void answers_changed(struct store *store, store_ref ref)
 {
     const struct store_node *node = store_at(store, ref);
-    refresh(store, path, ref);
-    if ((node->flags & STORE_NODE_SLASH) == 0)
+    refresh(store, ref);
+    if (!store_node_is(node, STORE_NODE_SLASH))
         return;
     struct store_node *parent = store_at(store, node->parent);
-    unsigned flags = parent->flags & ~(unsigned)STORE_NODE_SLASH_ANSWERS;
-    parent->flags = (uint16_t)(flags | (node->value != NULL ? STORE_NODE_SLASH_ANSWERS : 0));
-    refresh(store, path, node->parent);
+    parent->flags &= (uint8_t)~(unsigned)STORE_NODE_SLASH_ANSWERS;
+    if (store_node_is(node, STORE_NODE_STORED))
+        parent->flags |= STORE_NODE_SLASH_ANSWERS;
+    refresh(store, node->parent);
 }
 
 static void total_add(struct store *store, struct cdx_bytes key)
@@ -93,23 +107,30 @@ static void keys_add(struct store *store, store_ref ref, uint32_t keys)
 
 /* ---- nodes ---- */
 
-static store_ref node_new(struct store *store, struct cdx_bytes key, size_t segment_at,
+/* Of the last segment only when `whole` is false; with room for a value that is to be inline. */
+static store_ref node_new(struct store *store, struct cdx_bytes key, size_t segment_at, bool whole,
                           size_t value_nbytes)
 {
-    size_t nbytes = offsetof(struct store_node, key) + key.len +
-                    (value_nbytes <= STORE_INLINE_NBYTES_MAX ? value_nbytes : 0);
+    struct cdx_bytes segment = cdx_bytes_of(key.data + segment_at, key.len - segment_at);
+    struct cdx_bytes text = whole ? key : segment;
+    size_t tail = STORE_TAIL_NBYTES_MIN;
+    if (value_nbytes > tail && value_nbytes <= STORE_INLINE_NBYTES_MAX)
+        tail = value_nbytes;
+    size_t nbytes = STORE_NODE_NBYTES + text.len + tail;
     uint32_t units = (uint32_t)((nbytes + STORE_UNIT_NBYTES - 1) / STORE_UNIT_NBYTES);
     store_ref ref = store_arena_get(&store->arena, units);
     if (ref == 0)
         return 0;
     struct store_node *node = store_at(store, ref);
-    memset(node, 0, offsetof(struct store_node, key));
-    memcpy(node->key, key.data, key.len);
+    memset(node, 0, STORE_NODE_NBYTES);
+    memcpy(node->text, text.data, text.len);
     node->key_nbytes = (uint16_t)key.len;
-    node->segment_at = (uint16_t)segment_at;
+    node->segment_nbytes = (uint16_t)segment.len;
     node->units = (uint16_t)units;
-    if (key.len - segment_at == 1 && key.data[segment_at] == '/')
-        node->flags = STORE_NODE_SLASH;
+    if (whole)
+        node->flags |= STORE_NODE_WHOLE;
+    if (segment.len == 1 && segment.data[0] == '/')
+        node->flags |= STORE_NODE_SLASH;
     return ref;
 }
 
@@ -141,8 +162,9 @@ static bool chain_new(struct store *store, struct cdx_bytes key, size_t from, si
     *chain = (struct chain){0, 0, 0};
     for (size_t end = key.len; end != from;) {
         size_t start = store_segment_start(key, end);
-        store_ref ref = node_new(store, store_head(key, end), start,
-                                 end == key.len ? value_nbytes : SIZE_MAX);
+        bool leaf = end == key.len;
+        store_ref ref =
+            node_new(store, store_head(key, end), start, leaf, leaf ? value_nbytes : 0);
         if (ref == 0) {
             chain_free(store, chain);
             return false;
@@ -172,13 +194,13 @@ static void chain_link(struct store *store, const struct store_path *path,
 }
 
 /* Removes the node and its ancestors as far as nothing is stored at or below them. */
-static void prune(struct store *store, const struct store_path *path, store_ref ref)
+static void prune(struct store *store, store_ref ref)
 {
     while (ref != STORE_ROOT && store_at(store, ref)->keys == 0) {
         const struct store_node *node = store_at(store, ref);
         store_ref parent = node->parent;
         store_tree_remove(store, ref);
-        store_index_remove(&store->index, store_path_hash(path, node->key_nbytes), ref);
+        store_index_remove(&store->index, ref);
         node_free(store, ref);
         store->nodes--;
         ref = parent;
@@ -189,26 +211,26 @@ static void prune(struct store *store, const struct store_path *path, store_ref 
 
 /* ---- put ---- */
 
-static void became_stored(struct store *store, const struct store_path *path, store_ref ref)
+static void became_stored(struct store *store, struct cdx_bytes key, store_ref ref)
 {
-    answers_changed(store, path, ref);
-    total_add(store, path->key);
+    answers_changed(store, ref);
+    total_add(store, key);
     keys_add(store, ref, 1);
 }
 
 /* Gives the node of a boundary that is there a value. */
-static bool put_at(struct store *store, const struct store_path *path, store_ref ref,
+static bool put_at(struct store *store, struct cdx_bytes key, store_ref ref,
                    struct cdx_bytes value)
 {
     struct store_node *node = store_at(store, ref);
-    bool was_stored = node->value != NULL;
-    uint8_t *room = value_room(node, value.len);
-    if (room == NULL)
+    bool was_stored = store_node_is(node, STORE_NODE_STORED);
+    uint8_t *block;
+    if (!block_new(node, value.len, &block))
         return false;
-    value_set(store, node, room, value);
+    value_set(store, node, block, key, value);
     node->revision = ++store->revision;
     if (!was_stored)
-        became_stored(store, path, ref);
+        became_stored(store, key, ref);
     return true;
 }
 
@@ -220,17 +242,16 @@ static bool put_below(struct store *store, const struct store_path *path, store_
     if (!chain_new(store, path->key, from, value.len, &chain))
         return false;
     struct store_node *leaf = store_at(store, chain.leaf);
-    uint8_t *room = NULL;
-    if (store_index_reserve(&store->index, chain.count))
-        room = value_room(leaf, value.len);
-    if (room == NULL) {
+    uint8_t *block;
+    if (!store_index_reserve(&store->index, chain.count) ||
+        !block_new(leaf, value.len, &block)) {
         chain_free(store, &chain);
         return false;
     }
-    value_set(store, leaf, room, value);
+    value_set(store, leaf, block, path->key, value);
     leaf->revision = ++store->revision;
     chain_link(store, path, &chain, parent);
-    became_stored(store, path, chain.leaf);
+    became_stored(store, path->key, chain.leaf);
     return true;
 }
 
@@ -245,13 +266,13 @@ enum store_status store_put(struct store *store, struct cdx_bytes key, struct cd
     store_ref ref = store_find_deepest(store, &path, &end);
     if (expected != NULL) {
         const struct store_node *node = store_at(store, ref);
-        uint64_t present = end == key.len && node->value != NULL ? node->revision : 0;
+        uint64_t present = end == key.len ? node->revision : 0;
         if (*expected != present) {
             *revision = present;
             return STORE_CONFLICT;
         }
     }
-    bool done = end == key.len ? put_at(store, &path, ref, value)
+    bool done = end == key.len ? put_at(store, key, ref, value)
                                : put_below(store, &path, ref, end, value);
     if (!done)
         return STORE_NO_MEMORY;
@@ -262,12 +283,13 @@ enum store_status store_put(struct store *store, struct cdx_bytes key, struct cd
 /* ---- delete ---- */
 
 /* Takes the value of a stored node away; the node stays. */
-static void unstore(struct store *store, const struct store_path *path, store_ref ref)
+static void unstore(struct store *store, struct cdx_bytes key, store_ref ref)
 {
     struct store_node *node = store_at(store, ref);
     value_free(store, node);
-    answers_changed(store, path, ref);
-    total_take(store, store_node_key(node));
+    node->revision = 0;
+    answers_changed(store, ref);
+    total_take(store, key);
     keys_add(store, ref, UINT32_MAX);
 }
 
@@ -275,13 +297,13 @@ enum store_status store_delete(struct store *store, struct cdx_bytes key, uint64
 {
     if (key.len > STORE_KEY_NBYTES_MAX)
         return STORE_NOT_FOUND;
-    struct store_path path;
-    store_path_init(&path, &store->keys, key);
-    store_ref ref = store_find(store, &path, key.len);
-    if (ref == 0 || store_at(store, ref)->value == NULL)
+    store_ref ref = STORE_ROOT;
+    if (key.len != 0)
+        ref = store_index_find(&store->index, store_hash_of(&store->keys, key), key, true);
+    if (ref == 0 || !store_node_is(store_at(store, ref), STORE_NODE_STORED))
         return STORE_NOT_FOUND;
-    unstore(store, &path, ref);
-    prune(store, &path, ref);
+    unstore(store, key, ref);
+    prune(store, ref);
     *revision = ++store->revision;
     return STORE_OK;
 }
@@ -292,12 +314,14 @@ enum store_status store_delete(struct store *store, struct cdx_bytes key, uint64
 static uint32_t node_drop(struct store *store, store_ref ref)
 {
     struct store_node *node = store_at(store, ref);
-    uint32_t stored = node->value != NULL;
+    uint32_t stored = store_node_is(node, STORE_NODE_STORED);
     if (stored != 0) {
-        total_take(store, store_node_key(node));
+        struct store_entry entry;
+        store_node_entry(node, &entry);
+        total_take(store, entry.key);
         value_free(store, node);
     }
-    store_index_remove(&store->index, store_index_hash(&store->index, ref), ref);
+    store_index_remove(&store->index, ref);
     node_free(store, ref);
     store->nodes--;
     return stored;
@@ -309,7 +333,7 @@ static uint32_t children_drop(struct store *store, store_ref base, bool absolute
     uint32_t keys = 0;
     store_ref child;
     while ((child = store_tree_first(store, base)) != 0) {
-        if (absolute_only && store_at(store, child)->key[0] != '/')
+        if (absolute_only && store_at(store, child)->text[0] != '/')
             break;
         store_tree_remove(store, child);
         for (store_ref next = child; next != 0;)
@@ -320,21 +344,20 @@ static uint32_t children_drop(struct store *store, store_ref base, bool absolute
 
 void store_drop(struct store *store, struct cdx_bytes key, uint64_t *keys, uint64_t *revision)
 {
-    struct store_path path;
     uint32_t dropped = 0;
     store_ref base = store_find_base(store, key);
     if (base != 0) {
-        store_path_init(&path, &store->keys, store_head(key, store_at(store, base)->key_nbytes));
-        if (!store_ends_in_slash(key) && store_at(store, base)->value != NULL) {
-            unstore(store, &path, base);
+        struct store_node *node = store_at(store, base);
+        if (!store_ends_in_slash(key) && store_node_is(node, STORE_NODE_STORED)) {
+            unstore(store, key, base);
             dropped = 1;
         }
         uint32_t below = children_drop(store, base, key.len == 1 && key.data[0] == '/');
         keys_add(store, base, -below);
         dropped += below;
-        store_at(store, base)->flags &= (uint16_t)~(unsigned)STORE_NODE_SLASH_ANSWERS;
-        refresh(store, &path, base);
-        prune(store, &path, base);
+        node->flags &= (uint8_t)~(unsigned)STORE_NODE_SLASH_ANSWERS;
+        refresh(store, base);
+        prune(store, base);
     }
     if (dropped != 0)
         store->revision++;
