@@ -2,41 +2,57 @@
 /*
  * The invariants, as code.
  *
- * One preorder walk looks at every node, its children and its place in the
- * treap, adds up what the store keeps counts of, and looks each node up in the
- * index; the index then shows that it holds nothing else. Walks are bounded by
+ * One preorder walk looks at every node, its children, its place in the treap
+ * and in the index, and adds up what the store keeps counts of; the index then
+ * shows that it holds nothing else. Walks are bounded by
  * the number of nodes, so that a broken link cannot make them endless.
  */
 #include "store_private.h"
 #include "store_tree.h"
 
-/* What the walk adds up. */
-struct totals {
+/* What the walk adds up, and where it is. */
+struct walk {
     uint64_t nodes;
     uint64_t units;
     uint64_t relative_keys;
     uint64_t key_nbytes;
     uint64_t value_nbytes;
     uint64_t heap_nbytes;
+    uint8_t key[STORE_KEY_NBYTES_MAX]; /* of the present node, from the segments on the way */
 };
 
-static const char *check_key(const struct store *store, const struct store_node *node)
+/* The segment, and the key wherever the node has it whole. Completes the walk's key. */
+static const char *check_key(const struct store_node *node, struct walk *walk)
 {
-    const struct store_node *parent = store_at(store, node->parent);
     struct cdx_bytes segment = store_node_segment(node);
-    struct cdx_bytes key = store_node_key(&store->arena, node);
-    if (!store_is_prefix(store_node_key(&store->arena, parent), key))
-        return "tree: a key does not begin with its parent's";
-    if (memcmp(key.data + parent->key_nbytes, segment.data, segment.len) != 0)
-        return "tree: a key does not end with its segment";
     if (segment.data[0] != '/' && node->parent != STORE_ROOT)
         return "tree: a segment does not begin with '/'";
     if (memchr(segment.data + 1, '/', segment.len - 1) != NULL)
         return "tree: a segment has a '/' inside";
     bool slash = segment.len == 1 && segment.data[0] == '/';
-    if (slash != (store_node_is(node, STORE_NODE_SLASH)))
+    if (slash != store_node_is(node, STORE_NODE_SLASH))
         return "tree: the mark of a '/' segment is wrong";
+    memcpy(walk->key + store_node_segment_at(node), segment.data, segment.len);
+    if (store_node_is(node, STORE_NODE_WHOLE) &&
+        memcmp(node->text, walk->key, node->key_nbytes) != 0)
+        return "tree: a key is not its parent's and the segment";
+    struct store_entry entry;
+    if (!store_node_is(node, STORE_NODE_STORED))
+        return NULL;
+    store_node_entry(node, &entry);
+    if (memcmp(entry.key.data, walk->key, node->key_nbytes) != 0)
+        return "node: the key beside the value is another";
     return NULL;
+}
+
+/* The node's place in the index. */
+static const char *check_index(const struct store *store, store_ref ref, const struct walk *walk)
+{
+    const struct store_node *node = store_at(store, ref);
+    uint64_t hash = store_hash_of(&store->keys, cdx_bytes_of(walk->key, node->key_nbytes));
+    if (node->home != store_index_home(hash))
+        return "index: a node keeps another hash than its key's";
+    return store_index_holds(&store->index, hash, ref) ? NULL : "index: a node is missing";
 }
 
 static const char *check_treap(const struct store *store, store_ref ref)
@@ -91,7 +107,7 @@ static const char *check_children(const struct store *store, store_ref parent)
     return NULL;
 }
 
-static const char *check_value(const struct store_node *node, struct totals *totals)
+static const char *check_value(const struct store_node *node, struct walk *walk)
 {
     bool heap = store_node_is(node, STORE_NODE_HEAP);
     if (STORE_NODE_NBYTES + store_node_text_nbytes(node) + STORE_TAIL_NBYTES_MIN >
@@ -107,69 +123,64 @@ static const char *check_value(const struct store_node *node, struct totals *tot
         return "node: a stored key is nowhere";
     struct store_entry entry;
     store_node_entry(node, &entry);
-    totals->key_nbytes += entry.key.len;
-    totals->value_nbytes += entry.value.len;
-    totals->relative_keys += entry.key.len != 0 && entry.key.data[0] != '/';
+    walk->key_nbytes += entry.key.len;
+    walk->value_nbytes += entry.value.len;
+    walk->relative_keys += entry.key.len != 0 && entry.key.data[0] != '/';
     if (heap)
-        totals->heap_nbytes += store_node_heap_nbytes(node);
+        walk->heap_nbytes += store_node_heap_nbytes(node);
     else if (node->value_nbytes > store_node_room(node))
         return "node: an inline value is longer than its room";
     return NULL;
 }
 
-static const char *check_node(const struct store *store, store_ref ref, struct totals *totals)
+static const char *check_node(const struct store *store, store_ref ref, struct walk *walk)
 {
     const struct store_node *node = store_at(store, ref);
-    const char *broken = check_value(node, totals);
+    const char *broken = check_value(node, walk);
     if (broken == NULL)
         broken = check_children(store, ref);
-    totals->units += node->units;
+    walk->units += node->units;
     if (broken != NULL || ref == STORE_ROOT)
         return broken;
-    totals->nodes++;
+    walk->nodes++;
     if (node->keys == 0)
         return "tree: a node with nothing stored at or below it";
     if (node->revision > store->revision)
         return "node: a revision from the future";
-    broken = check_key(store, node);
+    broken = check_key(node, walk);
     if (broken == NULL)
         broken = check_treap(store, ref);
-    if (broken != NULL)
-        return broken;
-    struct cdx_bytes key = store_node_key(&store->arena, node);
-    if (store_index_find(&store->index, store_hash_of(&store->keys, key), key, false) != ref)
-        return "index: a node is missing";
-    return NULL;
+    return broken != NULL ? broken : check_index(store, ref, walk);
 }
 
-static const char *check_totals(const struct store *store, const struct totals *totals)
+static const char *check_totals(const struct store *store, const struct walk *walk)
 {
-    if (totals->nodes != store->nodes || totals->nodes != store->index.used)
+    if (walk->nodes != store->nodes || walk->nodes != store->index.used)
         return "store: the nodes do not add up";
-    if (totals->units != store->arena.live_units)
+    if (walk->units != store->arena.live_units)
         return "store: the arena holds blocks that are no nodes";
-    if (totals->relative_keys != store->relative_keys)
+    if (walk->relative_keys != store->relative_keys)
         return "store: the relative keys do not add up";
-    if (totals->key_nbytes != store->key_nbytes)
+    if (walk->key_nbytes != store->key_nbytes)
         return "store: the key bytes do not add up";
-    if (totals->value_nbytes != store->value_nbytes ||
-        totals->heap_nbytes != store->heap_nbytes)
+    if (walk->value_nbytes != store->value_nbytes ||
+        walk->heap_nbytes != store->heap_nbytes)
         return "store: the value bytes do not add up";
     return NULL;
 }
 
 const char *store_check(const struct store *store)
 {
-    struct totals totals = {.nodes = 0};
+    struct walk walk = {.nodes = 0};
     for (store_ref ref = STORE_ROOT; ref != 0;
          ref = store_tree_preorder(store, ref, STORE_ROOT)) {
-        const char *broken = check_node(store, ref, &totals);
+        const char *broken = check_node(store, ref, &walk);
         if (broken != NULL)
             return broken;
-        if (totals.nodes > store->nodes)
+        if (walk.nodes > store->nodes)
             return "tree: more nodes than counted";
     }
-    const char *broken = check_totals(store, &totals);
+    const char *broken = check_totals(store, &walk);
     if (broken == NULL)
         broken = store_arena_check(&store->arena);
     if (broken == NULL)

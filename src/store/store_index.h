@@ -179,7 +179,10 @@ void store_index_refresh(struct store_index *index, store_ref ref);
 /** Bytes asked of the heap. */
 uint64_t store_index_nbytes(const struct store_index *index);
 
-/** NULL, or the invariant that is broken. Every slot must hold a node that is found again. */
+/** Whether a lookup of `hash` meets the node. */
+bool store_index_holds(const struct store_index *index, uint64_t hash, store_ref ref);
+
+/** NULL, or the invariant that is broken, of slots and counts; the nodes in the slots must exist. */
 const char *store_index_check(const struct store_index *index);
 
 #endif
