@@ -158,6 +158,31 @@ static void completions_name_every_command_and_option(void **state)
     cli_buf_free(&out);
 }
 
+static void short_explanations_end_between_words(void **state)
+{
+    (void)state;
+    struct cli_buf out = {0};
+    assert_true(cli_completion_script(&out, CDX_STR("fish")));
+    cli_buf_byte(&out, 0);
+    for (size_t i = 0; i < cli_command_count; i++) {
+        for (size_t o = 0; o < cli_commands[i].option_count; o++) {
+            const struct cli_option *option = &cli_commands[i].options[o];
+            char start[64];
+            snprintf(start, sizeof start, "%s' -l %s ", cli_commands[i].name, option->name);
+            const char *line = strstr((const char *)out.data, start);
+            if (line == NULL) /* the command has an alias behind its name */
+                continue;
+            const char *told = strstr(line, " -d '") + 5;
+            size_t n = strcspn(told, "'");
+            if (told[n + 1] == '\\') /* the explanation itself has a quote */
+                continue;
+            if (strncmp(told, option->help, n) != 0 || strchr(" .;:", option->help[n]) == NULL)
+                fail_msg("'%.*s' of '%s'", (int)n, told, option->help);
+        }
+    }
+    cli_buf_free(&out);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -168,6 +193,7 @@ int main(void)
         cmocka_unit_test(the_manual_page_is_sound),
         cmocka_unit_test(the_manual_page_names_everything),
         cmocka_unit_test(completions_name_every_command_and_option),
+        cmocka_unit_test(short_explanations_end_between_words),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

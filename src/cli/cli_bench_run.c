@@ -19,6 +19,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 /* Events taken from the system at once. */
@@ -341,10 +342,21 @@ static void add_up(const struct bench *bench, const struct bench_thread *threads
     }
 }
 
+/* Each connection takes a descriptor: the soft limit is there to be raised by who needs more. */
+static void raise_descriptor_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    (void)setrlimit(RLIMIT_NOFILE, &limit); /* connecting tells if it was not enough */
+}
+
 /* Connections first, all of them, then the clock. */
 static enum cli_exit prepare(struct bench *bench, struct bench_thread *threads)
 {
     uint32_t first = 0;
+    raise_descriptor_limit();
     for (uint32_t i = 0; i < bench->setup->threads; i++) {
         if (!thread_init(&threads[i], bench, i))
             return cli_fail(bench->failure, CLI_EXIT_LOCAL, "out of memory or descriptors");

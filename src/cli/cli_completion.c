@@ -52,9 +52,9 @@ static void quoted_start(struct cli_buf *out, const char *text)
 {
     char start[64];
     size_t n = strcspn(text, ".;:");
-    n = n < sizeof start ? n : sizeof start - 1;
-    while (n == sizeof start - 1 && n > 1 && text[n] != ' ')
-        n--;
+    if (n >= sizeof start)
+        for (n = sizeof start - 1; n > 1 && text[n] != ' ';)
+            n--;
     memcpy(start, text, n);
     start[n] = 0;
     quoted(out, start);

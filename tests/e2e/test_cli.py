@@ -9,6 +9,7 @@ import os
 import pty
 import random
 import re
+import resource
 import select
 import shutil
 import signal
@@ -556,6 +557,15 @@ def test_bench_of_given_keys(cli, tmp_path):
     assert cli("list", "--keys").out == b"/x\n/y\n/z\n"
     (tmp_path / "none").write_text("\n")
     cli("bench", "--keys", str(tmp_path / "none"), exit=LOCAL)
+
+
+def test_bench_raises_its_soft_limit_of_descriptors(cli):
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    process = cli.start("--json", "bench", "-c100", "-n1000", "--keyspace", "10",
+                        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (32, limit)))
+    out, err = process.communicate(timeout=TIMEOUT_S)
+    assert process.returncode == DONE, err
+    assert json.loads(out)["connections"] == 100
 
 
 def test_ctrl_c_ends_a_bench_with_its_report(cli):
