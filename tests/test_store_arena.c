@@ -135,8 +135,8 @@ static void an_arena_without_memory_stays_as_it_was(void **state)
 static void memory_is_aligned(void **state)
 {
     (void)state;
-    static const size_t lengths[] = {1, 63, 64, 65, 4096, STORE_HUGE_NBYTES - 1,
-                                     STORE_HUGE_NBYTES, STORE_HUGE_NBYTES + 1};
+    static const size_t lengths[] = {
+        1, 63, 64, 65, 4096, STORE_HUGE_NBYTES - 1, STORE_HUGE_NBYTES, STORE_HUGE_NBYTES + 1};
     heap_fail_install();
     for (size_t i = 0; i < sizeof lengths / sizeof lengths[0]; i++) {
         uint8_t *block = store_memory_get(lengths[i]);

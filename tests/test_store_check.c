@@ -26,14 +26,14 @@ struct damage {
     size_t nbytes;
 };
 
-#define NODE(key, field)                                                                     \
-    {                                                                                        \
-        #field " of " key, key, offsetof(struct store_node, field),                          \
-            sizeof(((struct store_node *)NULL)->field)                                       \
+#define NODE(key, field)                                                                           \
+    {                                                                                              \
+#field " of " key, key, offsetof(struct store_node, field),                                \
+            sizeof(((struct store_node *)NULL)->field)                                             \
     }
-#define STORE(field)                                                                         \
-    {                                                                                        \
-        #field, NULL, offsetof(struct store, field), sizeof(((struct store *)NULL)->field)   \
+#define STORE(field)                                                                               \
+    {                                                                                              \
+#field, NULL, offsetof(struct store, field), sizeof(((struct store *)NULL)->field)         \
     }
 
 static const struct damage damages[] = {

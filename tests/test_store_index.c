@@ -42,7 +42,7 @@ static void close_seeded(struct fixture *f)
     fixture_close(f);
 }
 
-/* The next numbers whose keys have the home bucket 0 even in a table of 2^14, and one of 16 tags. */
+/* The next number whose key has the home bucket 0 even in a table of 2^14, and few tags. */
 static void colliding_key(const struct store *store, uint32_t *number, char *room, size_t nbytes)
 {
     for (;; ++*number) {

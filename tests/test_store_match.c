@@ -284,7 +284,7 @@ static void no_byte_behind_the_key_is_read(void **state)
     struct guard guard = guard_open(STORE_KEY_NBYTES_MAX);
     uint8_t path[STORE_KEY_NBYTES_MAX];
     for (size_t i = 0; i < sizeof path; i++)
-        path[i] = (uint8_t)"/ab"[i % 3];
+        path[i] = (uint8_t) "/ab"[i % 3];
     struct fixture f;
     fixture_open(&f, "/ab");
     for (size_t len = 0; len <= sizeof path; len += len < 200 ? 1 : 97) {
@@ -302,8 +302,7 @@ static void no_byte_behind_the_key_is_read(void **state)
         store_match_all(f.reader, key, &cursor);
         assert_int_equal(store_next(&cursor, &entry), expected);
         store_list(f.reader, key, key, &cursor);
-        assert_int_equal(store_next(&cursor, &entry),
-                         len <= 1 ? STORE_OK : STORE_NOT_FOUND);
+        assert_int_equal(store_next(&cursor, &entry), len <= 1 ? STORE_OK : STORE_NOT_FOUND);
     }
     fixture_close(&f);
     guard_close(&guard);

@@ -95,9 +95,9 @@ static void fill_or_drop(struct store *store, unsigned round)
     for (unsigned i = 0; round % 64 == 0 && i < FILLERS; i++) {
         char key[32];
         int len = snprintf(key, sizeof key, "/fill/%u", i);
-        assert_int_equal(store_put(store, cdx_bytes_of(key, (size_t)len), CDX_STR("f"), NULL,
-                                   &revision),
-                         STORE_OK);
+        assert_int_equal(
+            store_put(store, cdx_bytes_of(key, (size_t)len), CDX_STR("f"), NULL, &revision),
+            STORE_OK);
     }
 }
 
@@ -110,8 +110,7 @@ static void write_once(struct store *store, unsigned round)
     assert_int_equal(store_put(store, CDX_STR("/pair/first"), value, NULL, &revision), STORE_OK);
     fill_or_drop(store, round);
     if (round % 2 != 0)
-        assert_int_equal(store_put(store, CDX_STR("/other/odd"), value, NULL, &revision),
-                         STORE_OK);
+        assert_int_equal(store_put(store, CDX_STR("/other/odd"), value, NULL, &revision), STORE_OK);
     else if (round != 0)
         assert_int_equal(store_delete(store, CDX_STR("/other/odd"), &revision), STORE_OK);
     assert_int_equal(store_put(store, CDX_STR("/pair/second"), value, NULL, &revision), STORE_OK);

@@ -19,8 +19,8 @@ static const struct {
     const char *a;
     const char *b;
 } ordered[] = {
-    {"/", "/a"},   {"/a", "/aa"}, {"/a", "/b"},  {"/", "/\x01"}, {"/a\x01", "/a."},
-    {"/zz", "a"},  {"/\xff", "!"}, {"a", "aa"},   {"a", "b"},     {"\x7f", "\x80"},
+    {"/", "/a"},  {"/a", "/aa"},  {"/a", "/b"}, {"/", "/\x01"}, {"/a\x01", "/a."},
+    {"/zz", "a"}, {"/\xff", "!"}, {"a", "aa"},  {"a", "b"},     {"\x7f", "\x80"},
 };
 
 static void segments_have_an_order(void **state)

@@ -91,8 +91,7 @@ static void walks_return_the_subtree_in_path_order(void **state)
         fixture_open(&f, cases[i].stored);
         print_message("%s after %s in %s\n", cases[i].key, cases[i].after, cases[i].stored);
         assert_string_equal(fixture_list(&f, cases[i].key, cases[i].after), cases[i].list);
-        assert_string_equal(fixture_children(&f, cases[i].key, cases[i].after),
-                            cases[i].children);
+        assert_string_equal(fixture_children(&f, cases[i].key, cases[i].after), cases[i].children);
         fixture_close(&f);
     }
 }

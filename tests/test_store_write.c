@@ -59,9 +59,9 @@ static void lengths_are_limited(void **state)
     uint8_t *value = calloc(1, STORE_VALUE_NBYTES_MAX + 1);
     assert_non_null(value);
     open_for_writes(&f, "");
-    assert_int_equal(store_put(f.store, cdx_bytes_of(key, sizeof key), cdx_empty(), NULL,
-                               &revision),
-                     STORE_TOO_LONG);
+    assert_int_equal(
+        store_put(f.store, cdx_bytes_of(key, sizeof key), cdx_empty(), NULL, &revision),
+        STORE_TOO_LONG);
     assert_int_equal(store_put(f.store, CDX_STR("/a"),
                                cdx_bytes_of(value, STORE_VALUE_NBYTES_MAX + 1), NULL, &revision),
                      STORE_TOO_LONG);
@@ -95,10 +95,8 @@ static void a_value_is_replaced_by_one_of_any_length(void **state)
             uint64_t revision;
             memset(value, (int)('a' + s), sizeof value);
             struct cdx_bytes given = cdx_bytes_of(value, steps[s]);
-            assert_int_equal(store_put(f.store, CDX_STR("/a/b"), given, NULL, &revision),
-                             STORE_OK);
-            assert_int_equal(store_put(f.store, CDX_STR("/new"), given, NULL, &revision),
-                             STORE_OK);
+            assert_int_equal(store_put(f.store, CDX_STR("/a/b"), given, NULL, &revision), STORE_OK);
+            assert_int_equal(store_put(f.store, CDX_STR("/new"), given, NULL, &revision), STORE_OK);
             memset(value, '?', sizeof value); /* what is stored is a copy */
             store_write_end(f.store);
             assert_null(store_check(f.store));

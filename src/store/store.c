@@ -134,8 +134,8 @@ void store_read_stats(struct store_reader *reader, struct store_stats *stats)
         .revision = store->revision,
         .key_nbytes = store->key_nbytes,
         .value_nbytes = store->value_nbytes,
-        .memory_nbytes = store->arena.extents_nbytes + store_index_nbytes(&store->index) +
-                         store->heap_nbytes,
+        .memory_nbytes =
+            store->arena.extents_nbytes + store_index_nbytes(&store->index) + store->heap_nbytes,
     };
 }
 

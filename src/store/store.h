@@ -125,11 +125,11 @@ struct store_cursor {
 };
 
 struct store_stats {
-    uint64_t keys;        /* stored keys */
-    uint64_t nodes;       /* boundaries of stored keys, stored themselves or not; 0 when empty */
-    uint64_t revision;    /* last published write; 0: none yet */
-    uint64_t key_nbytes;  /* sum of the stored keys' lengths */
-    uint64_t value_nbytes; /* sum of the stored values' lengths */
+    uint64_t keys;          /* stored keys */
+    uint64_t nodes;         /* boundaries of stored keys, stored themselves or not; 0 when empty */
+    uint64_t revision;      /* last published write; 0: none yet */
+    uint64_t key_nbytes;    /* sum of the stored keys' lengths */
+    uint64_t value_nbytes;  /* sum of the stored values' lengths */
     uint64_t memory_nbytes; /* asked of the allocator for nodes, values and index */
 };
 
@@ -167,8 +167,8 @@ uint64_t store_read_revision(const struct store_reader *reader);
  * Starts a lookup: hashes `key` and asks the memory for the index lines.
  * Needs no read section. A key above STORE_KEY_NBYTES_MAX is allowed and finds nothing.
  */
-void store_probe_start(const struct store *store, enum store_probe_kind kind,
-                       struct cdx_bytes key, struct store_probe *probe);
+void store_probe_start(const struct store *store, enum store_probe_kind kind, struct cdx_bytes key,
+                       struct store_probe *probe);
 
 /** Second step, inside a read section: asks for the node that the lookup will compare. */
 void store_probe_touch(struct store_reader *reader, struct store_probe *probe);
@@ -188,10 +188,12 @@ CDX_MUST_CHECK enum store_status store_match(struct store_reader *reader, struct
 
 /** The longest stored key that is a prefix of `key` byte by byte, segments or not. */
 CDX_MUST_CHECK enum store_status store_match_bytes(struct store_reader *reader,
-                                                   struct cdx_bytes key,
-                                                   struct store_entry *entry);
+                                                   struct cdx_bytes key, struct store_entry *entry);
 
-/** Starts a walk over all stored keys that answer `key`, shortest first. `key` must outlive the walk. */
+/**
+ * Starts a walk over all stored keys that answer `key`, shortest first.
+ * `key` must outlive the walk.
+ */
 void store_match_all(struct store_reader *reader, struct cdx_bytes key,
                      struct store_cursor *cursor);
 
@@ -204,8 +206,7 @@ void store_list(struct store_reader *reader, struct cdx_bytes key, struct cdx_by
                 struct store_cursor *cursor);
 
 /** The next entry of a walk, or STORE_NOT_FOUND at its end (also ever after). */
-CDX_MUST_CHECK enum store_status store_next(struct store_cursor *cursor,
-                                            struct store_entry *entry);
+CDX_MUST_CHECK enum store_status store_next(struct store_cursor *cursor, struct store_entry *entry);
 
 /**
  * Starts a walk over the level below `key`: of the subtree's keys other than

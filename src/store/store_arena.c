@@ -176,8 +176,8 @@ const char *store_arena_check(const struct store_arena *arena)
     if (arena->extent_count != 0)
         units = arena->live_units + free_units + (arena->end - arena->next);
     /* Unit 0, and the last unit of every extent, are never given out. */
-    if (arena->extent_count != 0 && (units + 1 + arena->extent_count) * STORE_UNIT_NBYTES !=
-                                        arena->extents_nbytes)
+    if (arena->extent_count != 0 &&
+        (units + 1 + arena->extent_count) * STORE_UNIT_NBYTES != arena->extents_nbytes)
         return "arena: units are lost";
     return NULL;
 }

@@ -40,16 +40,16 @@
 typedef uint32_t store_ref;
 
 struct store_arena {
-    uint8_t **span;       /* start of each span; spans of one extent are adjacent */
-    uint8_t **extent;     /* what to give back */
+    uint8_t **span;   /* start of each span; spans of one extent are adjacent */
+    uint8_t **extent; /* what to give back */
     uint32_t span_count;
     uint32_t span_cap;
     uint32_t extent_count;
     uint32_t extent_cap;
-    uint32_t next;        /* reference of the first unit not yet given out */
-    uint32_t end;         /* end of the extent that `next` is in */
-    uint64_t live_units;  /* in blocks given out */
-    uint64_t free_units;  /* in the free lists */
+    uint32_t next;         /* reference of the first unit not yet given out */
+    uint32_t end;          /* end of the extent that `next` is in */
+    uint64_t live_units;   /* in blocks given out */
+    uint64_t free_units;   /* in the free lists */
     size_t extents_nbytes; /* of all extents: what was asked of the heap */
     uint64_t free_class[STORE_BLOCK_UNITS_MAX / 64 + 1]; /* bit per size: its list is not empty */
     store_ref free_list[STORE_BLOCK_UNITS_MAX + 1];

@@ -163,8 +163,7 @@ static const char *check_totals(const struct store *store, const struct walk *wa
         return "store: the relative keys do not add up";
     if (walk->key_nbytes != store->key_nbytes)
         return "store: the key bytes do not add up";
-    if (walk->value_nbytes != store->value_nbytes ||
-        walk->heap_nbytes != store->heap_nbytes)
+    if (walk->value_nbytes != store->value_nbytes || walk->heap_nbytes != store->heap_nbytes)
         return "store: the value bytes do not add up";
     return NULL;
 }
@@ -172,8 +171,7 @@ static const char *check_totals(const struct store *store, const struct walk *wa
 const char *store_check(const struct store *store)
 {
     struct walk walk = {.nodes = 0};
-    for (store_ref ref = STORE_ROOT; ref != 0;
-         ref = store_tree_preorder(store, ref, STORE_ROOT)) {
+    for (store_ref ref = STORE_ROOT; ref != 0; ref = store_tree_preorder(store, ref, STORE_ROOT)) {
         const char *broken = check_node(store, ref, &walk);
         if (broken != NULL)
             return broken;

@@ -3,8 +3,11 @@
  * The keyed hash that gives all prefixes of a key in one pass.
  *
  *     key     │ block 0: x0 y0 │ block 1: x1 y1 │ tail of block 2 … │     16 bytes each
- *     sum       S0 = 0           S1 = S0 + m0     S2 = S1 + m1            m_i = mum(x_i ^ k_2i, y_i ^ k_2i+1)
- *     H(e)    = mum(S_(e/16) + mum(a ^ t0, c ^ t1), f ^ e)                a c: the block of e, bytes from e on zeroed
+ *     sum       S_0 = 0          S_1 = S_0 + m_0  S_2 = S_1 + m_1
+ *
+ *     m_i     = mum(x_i ^ k_2i, y_i ^ k_2i+1)
+ *     H(e)    = mum(S_(e/16) + mum(a ^ t0, c ^ t1), f ^ e)
+ *               where a c is the block that e lies in, its bytes from e on zeroed
  *
  * mum(a, b) folds the 128-bit product: low half xor high half. Prefixes share
  * the sums, and no multiplication waits for more than two others. The keys

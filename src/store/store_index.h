@@ -29,7 +29,7 @@
 
 #define STORE_BUCKET_SLOTS 10u
 #define STORE_BUCKETS_MIN 8u
-/** Slots used per bucket on average above which the table doubles: beyond, overflow costs misses. */
+/** Slots used per bucket on average above which the table doubles: beyond, many overflow. */
 #define STORE_BUCKET_FILL_MAX 7u
 /** … and below which it halves: well under half of the former, so that it cannot swing. */
 #define STORE_BUCKET_FILL_MIN 2u
@@ -182,7 +182,7 @@ uint64_t store_index_nbytes(const struct store_index *index);
 /** Whether a lookup of `hash` meets the node. */
 bool store_index_holds(const struct store_index *index, uint64_t hash, store_ref ref);
 
-/** NULL, or the invariant that is broken, of slots and counts; the nodes in the slots must exist. */
+/** NULL, or the invariant of slots and counts that is broken; the nodes in slots must exist. */
 const char *store_index_check(const struct store_index *index);
 
 #endif

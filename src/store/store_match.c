@@ -46,16 +46,6 @@ store_ref store_find(const struct store *store, const struct store_path *path, s
                             false);
 }
 
-store_ref store_find_deepest(const struct store *store, const struct store_path *path, size_t *end)
-{
-    size_t at = path->key.len;
-    store_ref ref;
-    while ((ref = store_find(store, path, at)) == 0)
-        at = store_segment_start(path->key, at);
-    *end = at;
-    return ref;
-}
-
 /* ---- probes ---- */
 
 static void probe_add(const struct store *store, struct store_probe *probe, uint64_t hash,
@@ -94,8 +84,8 @@ static void probe_boundaries(const struct store *store, struct store_probe *prob
     }
 }
 
-void store_probe_start(const struct store *store, enum store_probe_kind kind,
-                       struct cdx_bytes key, struct store_probe *probe)
+void store_probe_start(const struct store *store, enum store_probe_kind kind, struct cdx_bytes key,
+                       struct store_probe *probe)
 {
     probe->kind = kind;
     probe->key = key;
@@ -107,6 +97,18 @@ void store_probe_start(const struct store *store, enum store_probe_kind kind,
         probe_boundaries(store, probe);
     else
         probe_add(store, probe, store_hash_of(&store->keys, key), key.len);
+}
+
+store_ref store_find_deepest(const struct store *store, const struct store_path *path, size_t *end)
+{
+    struct store_probe ahead;
+    store_probe_start(store, STORE_PROBE_MATCH, path->key, &ahead); /* for what it prefetches */
+    size_t at = path->key.len;
+    store_ref ref;
+    while ((ref = store_find(store, path, at)) == 0)
+        at = store_segment_start(path->key, at);
+    *end = at;
+    return ref;
 }
 
 /* The lines of a node that a lookup reads, when its key is `key_nbytes` long. */
@@ -151,9 +153,8 @@ enum store_status store_get(struct store_reader *reader, struct cdx_bytes key,
     if (key.len > STORE_KEY_NBYTES_MAX)
         return STORE_NOT_FOUND;
     if (key.len != 0) {
-        uint64_t hash = probe != NULL && probe->boundaries != 0
-                            ? probe->hash[probe->boundaries - 1]
-                            : store_hash_of(&store->keys, key);
+        uint64_t hash = probe != NULL && probe->boundaries != 0 ? probe->hash[probe->boundaries - 1]
+                                                                : store_hash_of(&store->keys, key);
         ref = store_index_find(&store->index, hash, key, true);
     }
     if (ref == 0 || !store_node_is(store_at(store, ref), STORE_NODE_STORED))
@@ -191,8 +192,7 @@ static const struct store_node *match_probed(const struct store *store, struct c
     uint32_t i = probe->revision == store->revision ? probe->open : probe->boundaries;
     while (i-- > 0) {
         size_t end = probe->end[i];
-        store_ref ref =
-            store_index_find(&store->index, probe->hash[i], store_head(key, end), true);
+        store_ref ref = store_index_find(&store->index, probe->hash[i], store_head(key, end), true);
         const struct store_node *node = ref != 0 ? answer_at(store, ref, key, end) : NULL;
         if (node != NULL)
             return node;

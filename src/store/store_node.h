@@ -2,11 +2,13 @@
 /**
  * One node: a prefix of stored keys that ends at a boundary.
  *
- *     │ parent up left right child keys home │ value's length, revision … flags │ text │ tail │ slack │
+ *     │ parent up left right child keys home │ lengths revision flags │ text │ tail │ slack │
  *       for the tree and the index             what a lookup reads: one or two cache lines
  *
- *     made for a stored key      text: the whole key    tail: the value, or a pointer to it
- *     made for what lies below   text: the segment      tail: a pointer to key and value once it is stored
+ *     made for a stored key      text: the whole key
+ *                                tail: the value, or a pointer to it
+ *     made for what lies below   text: the segment
+ *                                tail: once it is stored, a pointer to key and value
  *
  * A node of the second kind that is not stored has its key from any stored key
  * below it, of which there is always one: going down by `child` meets it. So

@@ -27,11 +27,11 @@ struct store {
     uint64_t priority_seed;
     /* What writes change. */
     alignas(STORE_LINE_NBYTES) uint64_t revision;
-    uint64_t nodes;             /* all but the root */
-    uint64_t relative_keys;     /* stored keys that do not begin with '/', the empty one not counted */
-    uint64_t key_nbytes;        /* of the stored keys */
-    uint64_t value_nbytes;      /* of the stored values */
-    uint64_t heap_nbytes;       /* of the heap blocks of values */
+    uint64_t nodes;         /* all but the root */
+    uint64_t relative_keys; /* stored keys that do not begin with '/', the empty one not counted */
+    uint64_t key_nbytes;    /* of the stored keys */
+    uint64_t value_nbytes;  /* of the stored values */
+    uint64_t heap_nbytes;   /* of the heap blocks of values */
     /* What readers and the writer fight for. */
     alignas(STORE_LINE_NBYTES) pthread_rwlock_t lock;
 };
@@ -78,8 +78,7 @@ size_t store_segment_start(struct cdx_bytes key, size_t end);
 store_ref store_find(const struct store *store, const struct store_path *path, size_t end);
 
 /** The deepest node on the path, and the length of its key. There is always one: the root. */
-store_ref store_find_deepest(const struct store *store, const struct store_path *path,
-                             size_t *end);
+store_ref store_find_deepest(const struct store *store, const struct store_path *path, size_t *end);
 
 /**
  * The node that holds the subtree of `key`, or 0. For a key that ends in '/'

@@ -117,8 +117,8 @@ void store_tree_remove(struct store *store, store_ref ref)
 {
     struct store_node *node = store_at(store, ref);
     while (node->left != 0 && node->right != 0) {
-        bool left = store_tree_priority(store, node->left) >
-                    store_tree_priority(store, node->right);
+        bool left =
+            store_tree_priority(store, node->left) > store_tree_priority(store, node->right);
         rotate_up(store, left ? node->left : node->right);
     }
     store_ref below = node->left != 0 ? node->left : node->right;

@@ -15,7 +15,7 @@
 
 /* ---- operations ---- */
 
-/** Enters a node, its `parent` set and its own children untouched, among the children of its parent. */
+/** Enters a node among the children of its `parent`, which is set; its own stay below it. */
 void store_tree_insert(struct store *store, store_ref ref);
 
 /** Takes a node out of its parent's children; its own children stay below it. */

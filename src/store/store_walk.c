@@ -20,8 +20,8 @@
 enum walk_state {
     STATE_LIST,
     STATE_CHILDREN,
-    STATE_MATCH_OWN,   /* of the boundary `node`, its own key is next */
-    STATE_MATCH_SLASH, /* … its child '/' */
+    STATE_MATCH_OWN,    /* of the boundary `node`, its own key is next */
+    STATE_MATCH_SLASH,  /* … its child '/' */
     STATE_MATCH_DEEPER, /* … the next boundary */
     STATE_ABSOLUTE = 8,
 };
@@ -97,8 +97,7 @@ static enum page_place page_place(struct cdx_bytes key, struct cdx_bytes after)
  */
 static struct cdx_bytes page_cut(struct cdx_bytes after)
 {
-    return store_head(after,
-                      after.len < STORE_KEY_NBYTES_MAX ? after.len : STORE_KEY_NBYTES_MAX);
+    return store_head(after, after.len < STORE_KEY_NBYTES_MAX ? after.len : STORE_KEY_NBYTES_MAX);
 }
 
 /* The first node after `after`, which lies in the subtree that `root` holds; 0: none. */
@@ -153,8 +152,7 @@ static enum store_status list_next(struct store_cursor *cursor, struct store_ent
 
 /* ---- match_all ---- */
 
-void store_match_all(struct store_reader *reader, struct cdx_bytes key,
-                     struct store_cursor *cursor)
+void store_match_all(struct store_reader *reader, struct cdx_bytes key, struct store_cursor *cursor)
 {
     cursor_init(reader->store, key, STATE_MATCH_OWN, cursor);
     if (key.len <= STORE_KEY_NBYTES_MAX)
@@ -276,7 +274,7 @@ enum store_status store_next_child(struct store_cursor *cursor, struct store_chi
         cursor->node = children_past_slash(store, cursor->root);
     child->key = store_node_key(&store->arena, node);
     child->stored = store_node_is(node, STORE_NODE_STORED);
-    child->keys = store_node_is(node, STORE_NODE_SLASH) ? store_keys_below(store, node->parent)
-                                                        : node->keys;
+    child->keys =
+        store_node_is(node, STORE_NODE_SLASH) ? store_keys_below(store, node->parent) : node->keys;
     return STORE_OK;
 }

@@ -17,7 +17,7 @@
 
 /* ---- values ---- */
 
-/* The heap block that the node needs for a value, in `*block`: NULL when it fits the node itself. */
+/* The heap block that the node needs for a value, in `*block`: NULL when the node has room. */
 static bool block_new(const struct store_node *node, size_t value_nbytes, uint8_t **block)
 {
     bool whole = store_node_is(node, STORE_NODE_WHOLE);
@@ -36,7 +36,7 @@ static void value_free(struct store *store, struct store_node *node)
         store->heap_nbytes -= store_node_heap_nbytes(node);
         cdx_free(store_node_heap(node));
     }
-    node->flags &= (uint8_t)~(unsigned)(STORE_NODE_STORED | STORE_NODE_HEAP);
+    node->flags &= (uint8_t) ~(unsigned)(STORE_NODE_STORED | STORE_NODE_HEAP);
     node->value_nbytes = 0;
 }
 
@@ -80,7 +80,7 @@ static void answers_changed(struct store *store, store_ref ref)
     if (!store_node_is(node, STORE_NODE_SLASH))
         return;
     struct store_node *parent = store_at(store, node->parent);
-    parent->flags &= (uint8_t)~(unsigned)STORE_NODE_SLASH_ANSWERS;
+    parent->flags &= (uint8_t) ~(unsigned)STORE_NODE_SLASH_ANSWERS;
     if (store_node_is(node, STORE_NODE_STORED))
         parent->flags |= STORE_NODE_SLASH_ANSWERS;
     refresh(store, node->parent);
@@ -163,8 +163,7 @@ static bool chain_new(struct store *store, struct cdx_bytes key, size_t from, si
     for (size_t end = key.len; end != from;) {
         size_t start = store_segment_start(key, end);
         bool leaf = end == key.len;
-        store_ref ref =
-            node_new(store, store_head(key, end), start, leaf, leaf ? value_nbytes : 0);
+        store_ref ref = node_new(store, store_head(key, end), start, leaf, leaf ? value_nbytes : 0);
         if (ref == 0) {
             chain_free(store, chain);
             return false;
@@ -219,8 +218,7 @@ static void became_stored(struct store *store, struct cdx_bytes key, store_ref r
 }
 
 /* Gives the node of a boundary that is there a value. */
-static bool put_at(struct store *store, struct cdx_bytes key, store_ref ref,
-                   struct cdx_bytes value)
+static bool put_at(struct store *store, struct cdx_bytes key, store_ref ref, struct cdx_bytes value)
 {
     struct store_node *node = store_at(store, ref);
     bool was_stored = store_node_is(node, STORE_NODE_STORED);
@@ -243,8 +241,7 @@ static bool put_below(struct store *store, const struct store_path *path, store_
         return false;
     struct store_node *leaf = store_at(store, chain.leaf);
     uint8_t *block;
-    if (!store_index_reserve(&store->index, chain.count) ||
-        !block_new(leaf, value.len, &block)) {
+    if (!store_index_reserve(&store->index, chain.count) || !block_new(leaf, value.len, &block)) {
         chain_free(store, &chain);
         return false;
     }
@@ -272,8 +269,8 @@ enum store_status store_put(struct store *store, struct cdx_bytes key, struct cd
             return STORE_CONFLICT;
         }
     }
-    bool done = end == key.len ? put_at(store, key, ref, value)
-                               : put_below(store, &path, ref, end, value);
+    bool done =
+        end == key.len ? put_at(store, key, ref, value) : put_below(store, &path, ref, end, value);
     if (!done)
         return STORE_NO_MEMORY;
     *revision = store->revision;
@@ -355,7 +352,7 @@ void store_drop(struct store *store, struct cdx_bytes key, uint64_t *keys, uint6
         uint32_t below = children_drop(store, base, key.len == 1 && key.data[0] == '/');
         keys_add(store, base, -below);
         dropped += below;
-        node->flags &= (uint8_t)~(unsigned)STORE_NODE_SLASH_ANSWERS;
+        node->flags &= (uint8_t) ~(unsigned)STORE_NODE_SLASH_ANSWERS;
         refresh(store, base);
         prune(store, base);
     }

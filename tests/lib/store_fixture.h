@@ -31,7 +31,7 @@ const char *fixture_get(struct fixture *fixture, const char *key);
 const char *fixture_match(struct fixture *fixture, const char *key);
 const char *fixture_match_bytes(struct fixture *fixture, const char *key);
 
-/** What the walks return, as words. Of children: `key`, `:`, number of keys, `*` when it is stored. */
+/** What the walks return, as words. Of children: key, `:`, number of keys, `*` when stored. */
 const char *fixture_match_all(struct fixture *fixture, const char *key);
 const char *fixture_list(struct fixture *fixture, const char *key, const char *after);
 const char *fixture_children(struct fixture *fixture, const char *key, const char *after);

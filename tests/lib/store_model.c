@@ -44,8 +44,7 @@ bool model_answers(struct cdx_bytes stored, struct cdx_bytes path)
         return false;
     if (stored.len == path.len)
         return true;
-    return path.data[stored.len] == '/' ||
-           (stored.len > 0 && stored.data[stored.len - 1] == '/');
+    return path.data[stored.len] == '/' || (stored.len > 0 && stored.data[stored.len - 1] == '/');
 }
 
 static bool in_subtree(struct cdx_bytes key, struct cdx_bytes stored)
@@ -269,8 +268,8 @@ const char *model_check_key(const struct model *model, const struct store *store
             struct store_probe *probe = i < 2 ? &probes[i] : NULL;
             if (touched != 0 && probe != NULL)
                 store_probe_touch(reader, probe);
-            const char *wrong = model_check_entry(
-                model_get(model, key), store_get(reader, key, probe, &entry), &entry);
+            const char *wrong = model_check_entry(model_get(model, key),
+                                                  store_get(reader, key, probe, &entry), &entry);
             if (wrong == NULL)
                 wrong = model_check_entry(model_match(model, key),
                                           store_match(reader, key, probe, &entry), &entry);
@@ -278,8 +277,8 @@ const char *model_check_key(const struct model *model, const struct store *store
                 return wrong;
         }
     }
-    const char *wrong = model_check_entry(match_bytes(model, key),
-                                          store_match_bytes(reader, key, &entry), &entry);
+    const char *wrong =
+        model_check_entry(match_bytes(model, key), store_match_bytes(reader, key, &entry), &entry);
     if (wrong == NULL)
         wrong = check_match_all(model, reader, key);
     if (wrong == NULL && store_count(reader, key) != count_of(model, key))
@@ -287,7 +286,7 @@ const char *model_check_key(const struct model *model, const struct store *store
     return wrong;
 }
 
-/* The prefix of `stored`, which lies below a key of `from` bytes, that ends at the next boundary. */
+/* The prefix of `stored` that ends at the first boundary behind `from` bytes. */
 static struct cdx_bytes level_of(struct cdx_bytes stored, size_t from)
 {
     size_t end = from + 1;
