@@ -10,11 +10,11 @@ from source import SourceFile, Span
 
 
 def dump(value: object) -> str:
-    """Dataclasses become objects, places line:column+length, loops a name."""
-    return json.dumps(_plain(value, ()), indent=1, ensure_ascii=False) + "\n"
+    """Dataclasses become objects, a named one at its first place only; places line:column+length."""
+    return json.dumps(_plain(value, set()), indent=1, ensure_ascii=False) + "\n"
 
 
-def _plain(value: Any, inside: tuple[int, ...]) -> Any:
+def _plain(value: Any, seen: set[int]) -> Any:
     if isinstance(value, Span):
         return f"{value.line}:{value.column}+{value.length}"
     if isinstance(value, SourceFile):
@@ -22,16 +22,18 @@ def _plain(value: Any, inside: tuple[int, ...]) -> Any:
     if isinstance(value, bytes):
         return "".join(chr(b) if 0x20 <= b < 0x7F and b != 0x5C else f"\\x{b:02x}" for b in value)
     if isinstance(value, dict):
-        return {key: _plain(item, inside) for key, item in value.items()}
+        return {key: _plain(item, seen) for key, item in value.items()}
     if isinstance(value, (set, frozenset)):
         return sorted(value)
     if isinstance(value, (list, tuple)):
-        return [_plain(item, inside) for item in value]
+        return [_plain(item, seen) for item in value]
     if not dataclasses.is_dataclass(value):
         return value
-    if id(value) in inside:
-        return f"{type(value).__name__} {getattr(value, 'name', '')}".strip()
+    name = getattr(value, "name", None)
+    if isinstance(name, str) and id(value) in seen:
+        return f"{type(value).__name__} {name}"
+    seen.add(id(value))
     known: dict[str, Any] = {"kind": type(value).__name__}
     for field in dataclasses.fields(value):
-        known[field.name] = _plain(getattr(value, field.name), (*inside, id(value)))
+        known[field.name] = _plain(getattr(value, field.name), seen)
     return known

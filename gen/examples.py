@@ -14,7 +14,10 @@ def with_examples(protocol: m.Protocol, items: tuple[s.Item, ...], report: Repor
     """The protocol with every call's examples, and an error for each that does not fit."""
     if not _can_be_read(protocol):
         return protocol
-    nodes = {i.name.text: i for i in items if isinstance(i, s.CallNode) and i.name}
+    nodes: dict[str, s.CallNode] = {}
+    for item in items:
+        if isinstance(item, s.CallNode) and item.name is not None:
+            nodes.setdefault(item.name.text, item)
     reader = _Reader(protocol, report)
     calls = tuple(
         c if f"call {c.name}" in protocol.broken else

@@ -33,6 +33,9 @@ KEYWORDS = {
 # Invisible, or able to make a line look like another one.
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff]+")
 
+# Tokens of the lexer that no item has.
+LEXER_ERRORS = frozenset(["BAD", "OPEN_STRING"])
+
 # How the grammar's terminals are called in messages.
 TERMINALS = {
     "NAME": "a name", "NUMBER": "a number", "STRING": "a text in quotes",
@@ -107,6 +110,7 @@ def load(source: SourceFile, report: Report) -> Loaded:
     if not pieces and not report.found:
         report.error("CDX0101", Span(1, 1, 1), "the description is empty",
                      "begin with: /// What it is for.  protocol name 1.0 { … }")
+        unread |= {"protocol", "request", "response", "call"}
     return Loaded(tuple(items), frozenset(unread))
 
 
@@ -120,14 +124,13 @@ def _lex(source: SourceFile, report: Report) -> list[Token]:
                          "a description is text: lines, spaces and what can be seen")
     tokens = []
     for token in GRAMMAR.lex(CONTROL.sub(lambda match: " " * len(match[0]), source.text)):
+        tokens.append(token)
         if token.type == "BAD":
             report.error("CDX0102", span_of(token), f"'{str(token)[:40]}' begins no word",
                          "texts stand in double quotes, comments behind //")
         elif token.type == "OPEN_STRING":
             report.error("CDX0105", span_of(token), "the text has no closing quote on this line",
                          'close it with ", and write \\" for a quote inside')
-        else:
-            tokens.append(token)
     return tokens
 
 
@@ -187,9 +190,10 @@ def _begins_item(piece: Piece) -> bool:
 
 def _names_of(tokens: list[Token]) -> set[str]:
     """The names that an unread piece seems to give to items."""
-    names = {str(tokens[0])}
-    for before, token in zip(tokens, tokens[1:]):
-        if before in ITEM_WORDS and token.type == "NAME":
+    names: set[str] = set()
+    words = [token for token in tokens if token.type != "DOC"]
+    for before, token in zip(words, words[1:]):
+        if token.type == "NAME" and (before in ITEM_WORDS or not names):
             names |= {str(before), str(token)}
     return names
 
@@ -201,18 +205,20 @@ def _parse(piece: Piece, report: Report) -> Tree[Token] | None:
         report.error("CDX0106", span_of(piece.tokens[0]), "this documentation stands above nothing",
                      "put it above an item, or write // for a comment")
         return None
+    if any(token.type in LEXER_ERRORS for token in piece.tokens):
+        return None  # told already
     # Untyped: lark 1.1.5 has no types here.
     parser: Any = GRAMMAR.parse_interactive("")
     before: Token | None = None
     for token in piece.tokens:
-        if not _documentation_stands_close(before, token, report):
-            return None
+        _check_documentation(before, token, report)
+        before = token
         try:
             parser.feed_token(_keyword(token, parser) if token.type == "NAME" else token)
         except UnexpectedToken as error:
             _misfit(token, error, report)
-            return None
-        before = token
+            if token.type != "DOC":
+                return None
     try:
         return cast("Tree[Token]", parser.feed_eof(piece.tokens[-1]))
     except UnexpectedToken as error:
@@ -220,20 +226,17 @@ def _parse(piece: Piece, report: Report) -> Tree[Token] | None:
         return None
 
 
-def _documentation_stands_close(before: Token | None, token: Token, report: Report) -> bool:
-    """False, with an error, when a `///` is not alone on its line, directly above its item."""
+def _check_documentation(before: Token | None, token: Token, report: Report) -> None:
+    """An error when a `///` is not alone on its line, directly above its item."""
     if before is None:
-        return True
+        return
     if token.type == "DOC" and before.line == token.line:
         report.error("CDX0106", span_of(token), "documentation behind something on its line",
                      "put it above the item that it is for, or write // for a comment")
-        return False
-    if before.type == "DOC" and token.line != (before.line or 0) + 1:
+    elif before.type == "DOC" and token.line != (before.line or 0) + 1:
         report.error("CDX0106", span_of(before), "this documentation stands above nothing",
                      "put it directly above an item, or write // for a comment",
                      Note(span_of(token), "the next item is here"))
-        return False
-    return True
 
 
 def _keyword(token: Token, parser: Any) -> Token:
@@ -247,7 +250,7 @@ def _keyword(token: Token, parser: Any) -> Token:
 def _misfit(token: Token, error: UnexpectedToken, report: Report) -> None:
     if token.type == "DOC":
         report.error("CDX0106", span_of(token), "documentation does not belong here",
-                     f"{_expected(error)}; write // for a comment")
+                     "put it above the item that it is for, or write // for a comment")
     else:
         shown = str(token) if len(token) <= 40 else f"{str(token)[:40]}…"
         report.error("CDX0103", span_of(token), f"'{shown}' does not fit here", _expected(error))
@@ -267,6 +270,6 @@ def _unfinished(piece: Piece, error: UnexpectedToken, report: Report) -> None:
 
 
 def _expected(error: UnexpectedToken) -> str:
-    names = sorted(set(error.accepts or error.expected) - {"OPEN_STRING", "BAD"})
+    names = sorted(set(error.accepts or error.expected) - LEXER_ERRORS)
     words = [TERMINALS.get(name, f"'{name.lower()}'") for name in names]
     return "expected " + ", ".join(words[:-1]) + (" or " if len(words) > 1 else "") + words[-1]

@@ -57,6 +57,11 @@ def upper(name: str) -> str:
     return name.upper()
 
 
+def member(name: str) -> str:
+    """A name of a struct's member: what is a keyword of C++ alone gets an underscore."""
+    return name + "_" if name in CALLS_ALLOWED else name
+
+
 def join(*parts: str) -> str:
     """An identifier of several parts."""
     return "_".join(part for part in parts if part)
@@ -128,8 +133,13 @@ def _of_calls(p: m.Protocol) -> Iterator[tuple[str, str, Span]]:
             yield what, upper(join(p.prefix, "call", c.name)), c.span
             yield what, join(p.prefix, c.name), c.span
             yield what, join(p.prefix, c.name, "send"), c.span
-        shapes = [("request", c.request)] if c.request is not None else []
-        shapes += [(s.status.name, s) for s in c.answers if s.status is not None]
-        for status, shape in shapes:
-            for name in ("size", "encode"):
-                yield what, join(p.prefix, c.name, status, name), shape.span
+        shapes = {s.status.name: s for s in c.answers if s.status is not None}
+        if c.request is not None:
+            yield from _of_shape(p, c, "request", c.request)
+        for status, shape in shapes.items():
+            yield from _of_shape(p, c, status, shape)
+
+
+def _of_shape(p: m.Protocol, c: m.Call, status: str, s: m.Shape) -> Iterator[tuple[str, str, Span]]:
+    for name in ("size", "encode"):
+        yield f"call '{c.name}'", join(p.prefix, c.name, status, name), s.span

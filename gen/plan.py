@@ -284,6 +284,11 @@ class CCall:
     shapes: list[CShape] = field(default_factory=list, compare=False, repr=False)
 
     @property
+    def member(self) -> str:
+        """The call's name as a member of a struct."""
+        return names.member(self.name)
+
+    @property
     def request(self) -> CShape | None:
         return next((s for s in self.shapes if s.status is None), None)
 

@@ -40,6 +40,7 @@ class _Resolver:
         self.structs: dict[str, m.Struct] = {}
         self.frames: dict[str, m.Frame] = {}
         self.first: dict[str, Span] = {}
+        self.is_lost = False  # whether the call at hand uses something that is broken
 
     def protocol(self) -> m.Protocol:
         heads = _only(self.items, s.ProtocolNode)
@@ -109,6 +110,7 @@ class _Resolver:
         if name.text in WIDTHS or name.text in ("call", "bytes", "rest"):
             self.report.error("CDX0202", name.span, f"'{name.text}' is a word of the language",
                               "choose another name")
+            self.broken.add(name.text)
             return False
         if name.text in self.first:
             self.report.error("CDX0202", name.span, f"'{name.text}' is described twice",
@@ -198,9 +200,11 @@ class _Resolver:
         return tuple(fields)
 
     def bodies(self) -> None:
-        for node in _only(self.items, s.StructNode):
+        nodes = _only(self.items, s.StructNode)
+        firsts = [self.declare(node.name) for node in nodes]
+        for node, is_first in zip(nodes, firsts):
             fields = self.fields(f"struct {node.name.text}", node.fields)
-            if self.declare(node.name):
+            if is_first:
                 self.structs[node.name.text] = m.Struct(node.name.text, node.doc.lines,
                                                         node.name.span, fields)
 
@@ -209,6 +213,7 @@ class _Resolver:
         if node.name.text not in ("request", "response"):
             self.report.error("CDX0201", node.name.span, f"there is no frame '{node.name.text}'",
                               "a protocol has frame request and frame response")
+            self.broken |= {"request", "response"}
             return None
         if not self.declare(node.name):
             return None
@@ -232,6 +237,7 @@ class _Resolver:
     def call(self, node: s.CallNode) -> m.Call:
         name = node.name.text if node.name else "any"
         errors = len(self.report.found)
+        self.is_lost = False
         clauses = {"request": node.requests, "row": node.rows, "response": node.responses}
         for what, found in clauses.items():
             if len(found) > 1:
@@ -247,7 +253,7 @@ class _Resolver:
             status = self.status(outcome, response)
             if status is not None and response is not None:
                 answers.append(self.shape(outcome, response, status))
-        if len(self.report.found) > errors or not self.statuses(response):
+        if len(self.report.found) > errors or self.is_lost or not self.statuses(response):
             self.broken.add(f"call {name}")
         return m.Call(name, node.doc.lines, node.span, node.number.value if node.number else None,
                       node.number.span if node.number else node.span, asks, row, tuple(answers))
@@ -275,6 +281,7 @@ class _Resolver:
     def shape(self, node: s.OutcomeNode, frame: m.Frame, status: m.EnumValue | None) -> m.Shape:
         firsts = self.unique([u.name for u in node.uses], "field")
         uses = [self.use(u, frame) for u, is_first in zip(node.uses, firsts) if is_first]
+        self.is_lost = self.is_lost or None in uses
         return m.Shape(frame, status, tuple(u for u in uses if u is not None), node.span)
 
     def use(self, node: s.UseNode, frame: m.Frame) -> m.Use | None:

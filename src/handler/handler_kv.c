@@ -35,7 +35,7 @@ const struct kv_handlers handler_kv_calls = {
     .count = handler_kv_count,
     .put = handler_kv_put,
     .put_if = handler_kv_put_if,
-    .delete = handler_kv_delete,
+    .delete_ = handler_kv_delete,
     .drop = handler_kv_drop,
     .stats = handler_kv_stats,
 };
