@@ -110,7 +110,8 @@ class Frame:
     @property
     def selector(self) -> Field:
         """The field that says what the frame is: the call, or the status."""
-        return next(f for f in self.fields if isinstance(f.type, (Selector, Enum)))
+        kind = Enum if not any(isinstance(f.type, Selector) for f in self.fields) else Selector
+        return next(f for f in self.fields if isinstance(f.type, kind))
 
     @property
     def correlate(self) -> Field:

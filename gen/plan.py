@@ -195,6 +195,11 @@ class CFrame:
         return self.fields
 
     @property
+    def enums(self) -> list[Member]:
+        """Enum fields that an encoder is given: all but the selector."""
+        return [x for x in self.fields if x.enum is not None and x is not self.selector]
+
+    @property
     def min(self) -> int:
         return self.head
 
@@ -339,9 +344,10 @@ class Plan:
         return next(f for f in self.frames if f.name == "response")
 
     @property
-    def body_enums(self) -> list[str]:
-        """Names of the enums that stand in bodies."""
-        return [x.enum.name for s in self.structs for x in s.fields if x.enum is not None]
+    def given_enums(self) -> list[str]:
+        """Names of the enums that encoders are given: in bodies, and in frames beside the selector."""
+        in_bodies = [x.enum.name for s in self.structs for x in s.fields if x.enum is not None]
+        return in_bodies + [x.enum.name for f in self.frames for x in f.enums if x.enum is not None]
 
     @property
     def status(self) -> CEnum:

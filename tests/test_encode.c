@@ -291,6 +291,16 @@ static void bodies_are_decoded_to_what_was_encoded(void **state)
     assert_int_equal(r.value.len, 0);
 }
 
+static void a_body_of_nothing_is_judged_like_any_other(void **state)
+{
+    (void)state;
+    struct kv_list_args args;
+    struct cdx_parse_error error;
+    assert_int_equal(kv_list_args_decode(cdx_empty(), &args, &error), CDX_MALFORMED);
+    assert_int_equal(error.offset, 0);
+    assert_string_equal(error.field, "list_args.limit");
+}
+
 static void bodies_that_do_not_fit_are_refused_at_the_field(void **state)
 {
     (void)state;
@@ -342,6 +352,7 @@ int main(void)
         cmocka_unit_test(fields_over_their_limits_are_not_encoded),
         cmocka_unit_test(values_that_the_description_lacks_are_not_encoded),
         cmocka_unit_test(bodies_are_decoded_to_what_was_encoded),
+        cmocka_unit_test(a_body_of_nothing_is_judged_like_any_other),
         cmocka_unit_test(bodies_that_do_not_fit_are_refused_at_the_field),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

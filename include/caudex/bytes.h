@@ -46,6 +46,12 @@ static inline struct cdx_bytes cdx_empty(void)
     return cdx_bytes_of(NULL, 0);
 }
 
+/** Behind the last byte; NULL for an empty view of nothing. */
+static inline const uint8_t *cdx_bytes_end(struct cdx_bytes bytes)
+{
+    return bytes.len != 0 ? bytes.data + bytes.len : bytes.data;
+}
+
 /** True when both views hold the same bytes. */
 static inline bool cdx_bytes_equal(struct cdx_bytes a, struct cdx_bytes b)
 {
