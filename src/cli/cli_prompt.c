@@ -181,12 +181,16 @@ static void close_editor(struct prompt *prompt)
         el_end(prompt->editor);
 }
 
-/* Runs one line; Ctrl-C now stops the command instead of the prompt. */
+/*
+ * Runs one line; Ctrl-C stops the command, never the prompt: until the editor has
+ * the terminal again, one more is ignored. SIGTERM and SIGHUP end the program as ever.
+ */
 static void run_line(struct prompt *prompt, const char *line, size_t len)
 {
     cli_interrupt_catch();
     (void)cli_run_line(prompt->cli, cdx_bytes_of(line, len), NULL);
     cli_interrupt_release();
+    signal(SIGINT, SIG_IGN);
 }
 
 static void run_lines(struct prompt *prompt)

@@ -15,6 +15,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import termios
 import threading
 import time
 from pathlib import Path
@@ -629,19 +630,24 @@ class Terminal:
         """Waits until `text` has come; returns all before it and forgets it."""
         deadline = time.monotonic() + TIMEOUT_S
         while text not in self.text:
-            assert self.read(), f"ended before {text!r}: {self.text!r}"
-            assert time.monotonic() < deadline, f"no {text!r} in {self.text!r}"
+            assert self.read(), f"ended before {text!r}: {self.text[-500:]!r}"
+            assert time.monotonic() < deadline, f"no {text!r} in {self.text[-500:]!r}"
         before, _, self.text = self.text.partition(text)
         return before
 
     def type(self, text: str) -> None:
         os.write(self.fd, text.encode())
 
+    def edit(self, text: str) -> None:
+        """Types when the editor has the terminal: it shows its prompt a moment before that."""
+        wait_until(lambda: not termios.tcgetattr(self.fd)[3] & termios.ICANON, "the editor")
+        self.type(text)
+
     def close(self) -> int:
         """Reads on to the end; returns the exit status."""
         deadline = time.monotonic() + TIMEOUT_S
         while self.read():
-            assert time.monotonic() < deadline, f"does not end: {self.text!r}"
+            assert time.monotonic() < deadline, f"does not end: {self.text[-500:]!r}"
         os.close(self.fd)
         return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
 
@@ -659,28 +665,29 @@ def test_the_prompt_runs_commands_and_remembers_them(cli, terminal, tmp_path):
     tty = terminal()
     tty.expect("'help' lists the commands")
     tty.expect(prompt)
-    tty.type("put /img 'a b'\r")
+    tty.edit("put /img 'a b'\r")
     tty.expect(prompt)
-    tty.type("get /img\r")
+    tty.edit("get /img\r")
     assert "a b\r\n" in tty.expect(prompt)
-    tty.type("get /none\r")
+    tty.edit("get /none\r")
     assert "'/none': not found" in tty.expect(prompt)
-    tty.type("gte /img\r")
+    tty.edit("gte /img\r")
     assert "did you mean 'get'" in (told := tty.expect(prompt)) and "try 'help'" in told
-    tty.type("bench\r")
+    tty.edit("bench\r")
     assert "not the prompt" in tty.expect(prompt)
-    tty.type("get \"x\r")
+    tty.edit("get \"x\r")
     assert "inside quotes" in tty.expect(prompt)
-    tty.type("quit\r")
+    tty.edit("quit\r")
     assert tty.close() == DONE
     history = tmp_path / "state" / "caudex" / "history"
     assert "gte" in history.read_text() and history.stat().st_mode & 0o777 == 0o600
     assert cli("get", "/img").out == b"a b"
     tty = terminal()
     tty.expect(prompt)
-    tty.type("\x1b[A\x1b[A")  # two lines up: past quit, at the line before it
+    tty.edit("\x1b[A\x1b[A")  # two lines up: past quit, at the line before it
     tty.expect('get "x')
-    tty.type("\x15\x04")
+    tty.edit("\x15")
+    tty.edit("\x04")
     assert tty.close() == DONE
 
 
@@ -690,21 +697,21 @@ def test_the_tab_key_completes(cli, terminal):
     prompt = f"{cli.address}> "
     tty = terminal()
     tty.expect(prompt)
-    tty.type("coun\t\r")
+    tty.edit("coun\t\r")
     assert "3\r\n" in tty.expect(prompt)
-    tty.type("get /im\tc\t\r")
+    tty.edit("get /im\tc\t\r")
     assert "v/img/cats" in tty.expect(prompt)
-    tty.type("get /w\t\r")
+    tty.edit("get /w\t\r")
     assert "v/with blank" in tty.expect(prompt)
-    tty.type("list --color never --ke\t/img\r")
+    tty.edit("list --color never --ke\t/img\r")
     assert "/img/cats\r\n/img/dogs\r\n" in tty.expect(prompt)
-    tty.type("get /img/\t\t")
+    tty.edit("get /img/\t\t")
     listing = tty.expect("/img/dogs")
     assert "/img/cats" in listing
-    tty.type("\x03")
+    tty.edit("\x03")
     tty.expect("^C")
     tty.expect(prompt)
-    tty.type("\x04")
+    tty.edit("\x04")
     assert tty.close() == DONE
 
 
@@ -712,14 +719,14 @@ def test_ctrl_c_stops_a_command_not_the_prompt(cli, terminal):
     prompt = f"{cli.address}> "
     tty = terminal()
     tty.expect(prompt)
-    tty.type("ping --count 0\r")
+    tty.edit("ping --count 0\r")
     tty.expect("answer 2 from")
     tty.type("\x03")
     tty.expect("answered; min/avg/max")
     tty.expect(prompt)
-    tty.type("count\r")
+    tty.edit("count\r")
     assert "0\r\n" in tty.expect(prompt)
-    tty.type("\x04")
+    tty.edit("\x04")
     assert tty.close() == DONE
 
 
@@ -729,15 +736,15 @@ def test_the_prompt_survives_its_server(terminal, tmp_path):
         prompt = f"{cli.address}> "
         tty = Terminal(cli, env={"XDG_STATE_HOME": str(tmp_path)})
         tty.expect(prompt)
-        tty.type("count\r")
+        tty.edit("count\r")
         assert "0\r\n" in tty.expect(prompt)
         server.stop()
-        tty.type("count\r")
+        tty.edit("count\r")
         assert "cannot reach the server" in tty.expect(prompt)
         server.start()
-        tty.type("count\r")
+        tty.edit("count\r")
         assert "0\r\n" in tty.expect(prompt)
-        tty.type("quit\r")
+        tty.edit("quit\r")
         assert tty.close() == DONE
 
 
