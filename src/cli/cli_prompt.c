@@ -182,8 +182,9 @@ static void close_editor(struct prompt *prompt)
 }
 
 /*
- * Runs one line; Ctrl-C stops the command, never the prompt: until the editor has
- * the terminal again, one more is ignored. SIGTERM and SIGHUP end the program as ever.
+ * Runs one line. Ctrl-C stops the command; only when it does not stop, a second one
+ * ends the program. One that comes after it, before the editor has the terminal
+ * again, is ignored.
  */
 static void run_line(struct prompt *prompt, const char *line, size_t len)
 {
