@@ -16,6 +16,7 @@
 #include <caudex/kv_client.h>
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/socket.h>
@@ -29,6 +30,14 @@ static uint64_t now_ms(void)
     struct timespec t;
     (void)clock_gettime(CLOCK_MONOTONIC, &t);
     return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+/* The number that the next file gets: the same before and after what leaks none. */
+static int next_fd(void)
+{
+    const int fd = dup(STDERR_FILENO);
+    (void)close(fd);
+    return fd;
 }
 
 static void check(struct kv_client *kv)
@@ -103,7 +112,9 @@ static void what_cannot_be_connected_to_is_explained(void **state)
         {"::1", CDX_ADDRESS, "::1: expected brackets around an IPv6 address, as in [::1]:7117"},
         {"unix:/nonexistent/s", CDX_SYSTEM, "unix:/nonexistent/s: no such socket"},
         {"127.0.0.1:1", CDX_SYSTEM, "127.0.0.1:1: connection refused"},
+        {"[::zz]:1", CDX_ADDRESS, "[::zz]:1: Name or service not known"}, /* needs no network */
     };
+    const int fd = next_fd();
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char text[CDX_CLIENT_TEXT_NBYTES_MAX] = "";
@@ -112,8 +123,21 @@ static void what_cannot_be_connected_to_is_explained(void **state)
         assert_int_equal(kv_connect(cases[i].address, &options, &kv), cases[i].status);
         assert_string_equal(text, cases[i].text);
         assert_null(kv);
+        errno = 0;
         assert_int_equal(kv_connect(cases[i].address, NULL, &kv), cases[i].status);
+        if (cases[i].status == CDX_SYSTEM)
+            assert_true(errno == ECONNREFUSED || errno == ENOENT);
     }
+    assert_int_equal(next_fd(), fd);
+}
+
+static void what_is_no_socket_is_not_taken(void **state)
+{
+    struct kv_client *kv = NULL;
+    (void)state;
+    assert_int_equal(kv_client_adopt(-1, "none", NULL, &kv), CDX_SYSTEM);
+    assert_int_equal(errno, EBADF);
+    assert_null(kv);
 }
 
 static void an_overlong_address_is_cut_in_its_error_text(void **state)
@@ -155,6 +179,51 @@ static void connecting_ends_at_its_timeout(void **state)
     (void)close(listener);
     (void)unlink(at.sun_path);
     (void)rmdir(folder);
+}
+
+static void ignore_signal(int number)
+{
+    (void)number;
+}
+
+/* Interrupts every wait, again and again. */
+static void signals(bool on)
+{
+    const struct sigaction action = {.sa_handler = ignore_signal}; /* without SA_RESTART */
+    const struct itimerval often = {{.tv_usec = on ? 2000 : 0}, {.tv_usec = on ? 2000 : 0}};
+    assert_int_equal(sigaction(SIGALRM, &action, NULL), 0);
+    assert_int_equal(setitimer(ITIMER_REAL, &often, NULL), 0);
+}
+
+/* A listener whose queue is full neither takes nor refuses, whatever signals come. */
+static void connecting_over_tcp_ends_at_its_timeout_too(void **state)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof at;
+    int filler[4];
+    char address[64];
+    const struct cdx_client_options options = {.timeout_ms = 60};
+    struct kv_client *kv = NULL;
+    (void)state;
+    const int listener = socket(AF_INET, SOCK_STREAM, 0);
+    assert_int_equal(bind(listener, (struct sockaddr *)&at, sizeof at), 0);
+    assert_int_equal(listen(listener, 0), 0);
+    assert_int_equal(getsockname(listener, (struct sockaddr *)&at, &len), 0);
+    for (size_t i = 0; i < 4; i++) {
+        filler[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+        (void)connect(filler[i], (struct sockaddr *)&at, sizeof at);
+    }
+    (void)snprintf(address, sizeof address, "127.0.0.1:%u", ntohs(at.sin_port));
+    const int fd = next_fd();
+    const uint64_t before = now_ms();
+    signals(true);
+    assert_int_equal(kv_connect(address, &options, &kv), CDX_TIMEOUT);
+    signals(false);
+    assert_in_range(now_ms() - before, 60, 2000);
+    assert_int_equal(next_fd(), fd);
+    for (size_t i = 0; i < 4; i++)
+        (void)close(filler[i]);
+    (void)close(listener);
 }
 
 /* ---- calls ---- */
@@ -319,6 +388,7 @@ static void every_end_has_its_status_and_its_text(void **state)
         struct fake_server server;
         struct kv_reply reply;
         char expected[CDX_CLIENT_TEXT_NBYTES_MAX];
+        const int fd = next_fd();
         assert_true(fake_server_start(&server, FAKE_IPV4, 0));
         struct kv_client *kv = connect_to(&server);
         expect_get(kv, "/a"); /* 13 bytes of answer */
@@ -330,6 +400,7 @@ static void every_end_has_its_status_and_its_text(void **state)
         assert_int_equal(cdx_blocking_run(kv_client_blocking(kv), 0), cases[i].status);
         kv_close(kv);
         fake_server_stop(&server);
+        assert_int_equal(next_fd(), fd);
     }
 }
 
@@ -462,28 +533,19 @@ static void a_blocking_call_inside_a_callback_is_refused(void **state)
     assert_int_equal(server.requests, 1);
 }
 
-static void ignore_signal(int number)
-{
-    (void)number;
-}
-
 static void signals_do_not_disturb_a_call(void **state)
 {
     struct fake_server server;
     struct kv_reply reply;
-    const struct sigaction action = {.sa_handler = ignore_signal}; /* without SA_RESTART */
-    const struct itimerval often = {{.tv_usec = 2000}, {.tv_usec = 2000}};
-    const struct itimerval never = {{0}, {0}};
     (void)state;
     assert_true(fake_server_start(&server, FAKE_IPV4, 0));
     struct kv_client *kv = connect_to(&server);
-    assert_int_equal(sigaction(SIGALRM, &action, NULL), 0);
-    assert_int_equal(setitimer(ITIMER_REAL, &often, NULL), 0);
+    signals(true);
     cdx_core_set_timeout(kv_client_core(kv), 100);
     const uint64_t before = now_ms();
     assert_int_equal(kv_get(kv, CDX_STR("/silent"), &reply), CDX_TIMEOUT);
     assert_in_range(now_ms() - before, 100, 2000);
-    assert_int_equal(setitimer(ITIMER_REAL, &never, NULL), 0);
+    signals(false);
     expect_get(kv, "/a");
     kv_close(kv);
     fake_server_stop(&server);
@@ -549,8 +611,10 @@ int main(void)
         cmocka_unit_test(every_family_of_address_is_reached),
         cmocka_unit_test(a_name_is_looked_up_and_all_its_addresses_tried),
         cmocka_unit_test(what_cannot_be_connected_to_is_explained),
+        cmocka_unit_test(what_is_no_socket_is_not_taken),
         cmocka_unit_test(an_overlong_address_is_cut_in_its_error_text),
         cmocka_unit_test(connecting_ends_at_its_timeout),
+        cmocka_unit_test(connecting_over_tcp_ends_at_its_timeout_too),
         cmocka_unit_test(answers_in_any_pieces_are_the_same),
         cmocka_unit_test(the_largest_value_goes_both_ways),
         cmocka_unit_test(rows_come_one_by_one_and_may_be_stopped),

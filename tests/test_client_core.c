@@ -283,6 +283,34 @@ static void options_beyond_their_limits_are_refused(void **state)
     }
 }
 
+/* A protocol whose RIDs are one byte wide: the default window is what fits. */
+static void a_narrow_rid_bounds_the_window(void **state)
+{
+    static const struct {
+        struct cdx_client_options options;
+        enum cdx_status expected;
+        size_t fits;
+    } cases[] = {
+        {{.window = 0}, CDX_OK, 255},
+        {{.window = 255}, CDX_OK, 255},
+        {{.window = 254, .first_rid = 255}, CDX_OK, 254},
+        {{.window = 256}, CDX_INVALID, 0},
+        {{.first_rid = 256}, CDX_INVALID, 0},
+    };
+    (void)state;
+    struct cdx_client_protocol narrow = kv_client_protocol;
+    narrow.rid_max = 255;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct cdx_core *core = NULL;
+        size_t sent = 0;
+        assert_int_equal(cdx_core_create(&narrow, &cases[i].options, &core), cases[i].expected);
+        while (core != NULL && kv_ping_send(core, NULL, NULL, NULL) == CDX_OK)
+            sent++;
+        assert_int_equal(sent, cases[i].fits);
+        cdx_core_destroy(core);
+    }
+}
+
 /* ---- the end ---- */
 
 static void a_closed_connection_tells_every_open_request_once(void **state)
@@ -721,6 +749,7 @@ int main(void)
         cmocka_unit_test(the_window_is_full_until_an_answer_comes),
         cmocka_unit_test(unsent_output_is_bounded_but_a_request_alone_always_goes),
         cmocka_unit_test(options_beyond_their_limits_are_refused),
+        cmocka_unit_test(a_narrow_rid_bounds_the_window),
         cmocka_unit_test(a_closed_connection_tells_every_open_request_once),
         cmocka_unit_test(destroy_tells_every_open_request),
         cmocka_unit_test(what_is_said_unasked_is_kept_and_handed_on),

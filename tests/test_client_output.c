@@ -53,6 +53,7 @@ static size_t drain(struct cdx__output *output, size_t views, size_t most, size_
 static void bytes_come_out_as_they_went_in_however_they_are_sent(void **state)
 {
     (void)state;
+    heap_fail_install();
     for (unsigned seed = 1; seed <= 30; seed++) {
         struct cdx__output output = {0};
         size_t written = 0;
@@ -70,8 +71,11 @@ static void bytes_come_out_as_they_went_in_however_they_are_sent(void **state)
         while (output.nbytes != 0)
             (void)drain(&output, CDX_CLIENT_VIEWS_MAX, SIZE_MAX, &read);
         assert_int_equal(read, written);
+        assert_true(heap_fail_blocks() <= 1); /* an empty queue holds one chunk */
         cdx__output_free(&output);
+        assert_int_equal(heap_fail_blocks(), 0);
     }
+    heap_fail_remove();
 }
 
 static void unsent_bytes_stay_where_they_are_while_more_are_added(void **state)
@@ -97,6 +101,7 @@ static void a_reservation_that_is_not_committed_leaves_no_trace(void **state)
     size_t written = 0;
     size_t read = 0;
     (void)state;
+    heap_fail_install();
     assert_int_equal(cdx__output_reserve(&output, 5 * CDX__CHUNK_NBYTES, &out), CDX_OK);
     assert_int_equal(output.nbytes, 0);
     add(&output, 10, &written);
@@ -106,6 +111,8 @@ static void a_reservation_that_is_not_committed_leaves_no_trace(void **state)
     assert_int_equal(drain(&output, 16, SIZE_MAX, &read), 20);
     check(&output);
     cdx__output_free(&output);
+    assert_int_equal(heap_fail_blocks(), 0);
+    heap_fail_remove();
 }
 
 static void a_quiet_queue_takes_no_memory_from_request_to_request(void **state)
