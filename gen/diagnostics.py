@@ -102,7 +102,8 @@ class Report:
 
     def _snippet(self, span: Span) -> list[str]:
         line = self.source.line(span.line)
-        start = max(0, span.column - 1 - SNIPPET_COLUMNS // 2)
+        middle = span.column - 1 - SNIPPET_COLUMNS // 2
+        start = max(0, min(middle, len(line) + 1 - SNIPPET_COLUMNS))
         piece = line[start : start + SNIPPET_COLUMNS]
         shown = "".join(c if c.isprintable() else " " for c in piece)
         number = f"{span.line:5d} | "

@@ -98,7 +98,8 @@ class _Requests:
                 least = _body(use, use.min if use else 0, self.protocol.big_endian)
                 values[f.name] = given.get(f.name, least)
             else:
-                values.setdefault(f.name, 0)
+                first = f.type.values[0].value if isinstance(f.type, m.Enum) else 0
+                values.setdefault(f.name, first)
         return values
 
     def lengths(self, call: m.Call) -> Iterator[tuple[str, bytes]]:
@@ -120,7 +121,9 @@ class _Requests:
                 if not isinstance(f.type, m.Enum):
                     continue
                 known = {v.value for v in f.type.values}
-                for value in sorted(known | {v + 1 for v in known} | {(1 << (8 * f.type.width)) - 1}):
+                largest = (1 << (8 * f.type.width)) - 1
+                wanted = known | {v + 1 for v in known} | {largest}
+                for value in sorted(v for v in wanted if v <= largest):
                     body = self.body_with(use, f, value)
                     yield (f"{call.name}: {use.body.name}.{f.name} is {value}",
                            self.encode(self.values(call, call.number, {use.field.name: body})))
