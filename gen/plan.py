@@ -83,10 +83,6 @@ class Member:
     is_final: bool = False  # nothing comes behind it
     place: str = ""        # C: where it begins in the whole frame `message`
 
-    @property
-    def is_last(self) -> bool:
-        return self.is_final
-
 
 @dataclass
 class Step:
@@ -106,7 +102,6 @@ class Step:
     ctype: str
     local_ctype: str
     narrow: str
-    value: str
     encode: str
     is_first: bool
     is_last_of_segment: bool = False
@@ -215,10 +210,6 @@ class CFrame:
     @property
     def end(self) -> str:
         return self.fields[-1].end
-
-    @property
-    def body_start(self) -> str:
-        return self.bodies[0].start if self.bodies else ""
 
 
 @dataclass(frozen=True)
@@ -523,12 +514,11 @@ class _Planner:
         is_bytes = member.kind == "bytes"
         var = f"{member.name}_len" if is_bytes else member.name
         local = names.unsigned(max(4, member.width)) if is_bytes else member.ctype
-        value = "*p" if member.width == 1 else "s->acc" if member.width == 4 else f"({member.ctype})s->acc"
         is_selector = isinstance(source.type, m.Selector)
         return Step(
             var, var, member.name, member.NAME, member.width, member.order, at, member.line, member.enum,
             is_selector, is_bytes or is_selector or member.enum is not None, member.start, member,
-            member.ctype, local, f"({member.ctype})" if local != member.ctype else "", value,
+            member.ctype, local, f"({member.ctype})" if local != member.ctype else "",
             f"({member.ctype}){member.name}.len" if is_bytes else member.name, is_first,
         )
 
