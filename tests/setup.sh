@@ -60,7 +60,7 @@ fi
 rc=0
 apt="env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300 -o Acquire::Retries=3"
 # shellcheck disable=SC2086 # the words are options and packages
-$sudo $apt update || rc=$?
+$sudo $apt update || echo "setup: the list of packages could not be updated; trying with the one there is" >&2
 # shellcheck disable=SC2086
 $sudo $apt install -y --no-install-recommends $missing >/dev/null || rc=$?
 if [ -n "$made_policy" ]; then
