@@ -7,6 +7,13 @@ import re
 import sys
 from pathlib import Path
 
+try:
+    import jinja2  # noqa: F401
+    import lark  # noqa: F401
+except ImportError as missing:
+    sys.exit(f"caudexc: {sys.executable} has no package '{missing.name}'; "
+             "install python3-lark and python3-jinja2, or run a Python that has them")
+
 from check import check
 from diagnostics import Report
 from dump import dump
