@@ -10,7 +10,7 @@ from source import SourceFile, Span
 
 
 def dump(value: object) -> str:
-    """Dataclasses become objects, a named one at its first place only; places line:column+length."""
+    """Dataclasses become objects, a named one only once; places are line:column+length."""
     return json.dumps(_plain(value, set()), indent=1, ensure_ascii=False) + "\n"
 
 

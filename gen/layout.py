@@ -47,7 +47,7 @@ def fold(line: str) -> list[str]:
 
 
 def _place(line: str, inside: bool) -> tuple[int, int]:
-    """Where to break and how far to indent the rest: in the outermost parentheses, late. (0, 0): nowhere."""
+    """Where to break, and the rest's indent: in the outermost parentheses, late. (0, 0): nowhere."""
     best = (0, 0)
     depth = None
     own = len(line) - len(line.lstrip())

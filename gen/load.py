@@ -2,6 +2,7 @@
 """Text to positioned nodes. Each top-level item is parsed on its own: an error hides no other."""
 from __future__ import annotations
 
+import difflib
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -253,7 +254,11 @@ def _misfit(token: Token, error: UnexpectedToken, report: Report) -> None:
                      "put it above the item that it is for, or write // for a comment")
     else:
         shown = str(token) if len(token) <= 40 else f"{str(token)[:40]}…"
-        report.error("CDX0103", span_of(token), f"'{shown}' does not fit here", _expected(error))
+        words = [word for word, kind in KEYWORDS.items() if kind in (error.accepts or error.expected)]
+        near = difflib.get_close_matches(shown, words, n=1)
+        guess = f"did you mean '{near[0]}'? " if near else ""
+        report.error("CDX0103", span_of(token), f"'{shown}' does not fit here",
+                     guess + _expected(error))
 
 
 def _unfinished(piece: Piece, error: UnexpectedToken, report: Report) -> None:

@@ -98,7 +98,8 @@ def _layout(name: str, doc: tuple[str, ...], fields: tuple[m.Field, ...]) -> Lay
         if isinstance(f.type, m.Bytes):
             if f.type.width:
                 length = f"{names.upper(f.name)}LEN"
-                rows.append(LayoutRow(f"{fixed}{lengths}", str(f.type.width), length, f"u{8 * f.type.width}",
+                rows.append(LayoutRow(f"{fixed}{lengths}", str(f.type.width), length,
+                                      f"u{8 * f.type.width}",
                                       f"Bytes in `{f.name}`; at most {size_text(f.type.max)}."))
                 fixed += f.type.width
                 rows.append(LayoutRow(f"{fixed}{lengths}", length, f"`{f.name}`", "bytes", text))
@@ -107,7 +108,8 @@ def _layout(name: str, doc: tuple[str, ...], fields: tuple[m.Field, ...]) -> Lay
                 rows.append(LayoutRow(f"{fixed}{lengths}", "the rest", f"`{f.name}`", "bytes",
                                       f"{text} At most {size_text(f.type.max)}."))
         else:
-            rows.append(LayoutRow(f"{fixed}{lengths}", str(f.type.width), f"`{f.name}`", _type_name(f), text))
+            rows.append(LayoutRow(f"{fixed}{lengths}", str(f.type.width), f"`{f.name}`",
+                                  _type_name(f), text))
             fixed += f.type.width
     return Layout(name, doc, tuple(rows), f"{fixed}{lengths}")
 
@@ -147,8 +149,8 @@ def _page(call: m.Call, protocol: m.Protocol) -> CallPage:
             frames.append((f"← {status.name if status else ''}", _hex_lines(answer, protocol)))
         examples.append(tuple(frames))
     summary = " ".join(call.doc).split(". ")[0].rstrip(".") + "."
-    return CallPage(call.name, f"0x{call.number or 0:02x}", call.doc, summary, _alternative(call.request),
-                    tuple(_alternative(a) for a in call.answers), tuple(examples))
+    return CallPage(call.name, f"0x{call.number or 0:02x}", call.doc, summary,
+                    _alternative(call.request), tuple(_alternative(a) for a in call.answers), tuple(examples))
 
 
 def _hex_lines(sample: m.Sample, protocol: m.Protocol) -> tuple[HexLine, ...]:
@@ -163,7 +165,8 @@ def _hex_lines(sample: m.Sample, protocol: m.Protocol) -> tuple[HexLine, ...]:
             lines.extend(_bytes_lines(rest, sample.shape.use(f.name)))
         elif f is sample.frame.selector:
             status = sample.shape.status
-            lines.append(HexLine(data.hex(" "), f"{f.name} {status.name if status else 'of the call'}"))
+            meaning = status.name if status else "of the call"
+            lines.append(HexLine(data.hex(" "), f"{f.name} {meaning}"))
         else:
             lines.append(HexLine(data.hex(" "), f"{f.name} {value}"))
     return tuple(lines)

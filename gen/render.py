@@ -54,7 +54,8 @@ def render(plan: Plan) -> dict[str, str]:
         if "{frame}" in output.path:
             for frame in plan.frames:
                 path = output.path.format(p=plan.prefix, frame=frame.name)
-                texts[path] = _text(template.render(plan=plan, frame=frame, **_extra(output, plan, frame.name)), path)
+                extra = _extra(output, plan, frame.name)
+                texts[path] = _text(template.render(plan=plan, frame=frame, **extra), path)
         else:
             path = output.path.format(p=plan.prefix)
             texts[path] = _text(template.render(plan=plan, **_extra(output, plan)), path)

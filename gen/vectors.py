@@ -58,6 +58,10 @@ def _sayable(field: m.Field) -> int:
     return int((1 << (8 * field.type.width)) - 1)
 
 
+def _integer(protocol: m.Protocol, data: bytes) -> int:
+    return int.from_bytes(data, "big" if protocol.big_endian else "little")
+
+
 def _body(use: m.Use | None, length: int, big_endian: bool) -> bytes:
     """`length` bytes that are a valid body as far as they go."""
     start = b""
@@ -134,7 +138,8 @@ class _Requests:
         for f in use.body.fields:
             first = f.type.values[0].value if isinstance(f.type, m.Enum) else 0
             values[f.name] = b"" if f.is_bytes else (value if f is field else first)
-        return encode_frame(m.Frame("", (), use.span, use.body.fields), values, self.protocol.big_endian)
+        body = m.Frame("", (), use.span, use.body.fields)
+        return encode_frame(body, values, self.protocol.big_endian)
 
 
 class _Responses:
@@ -187,7 +192,7 @@ class _Reading:
         self.fault = self.read()
 
     def number(self, at: int, width: int) -> int:
-        return int.from_bytes(self.data[at : at + width], "big" if self.protocol.big_endian else "little")
+        return _integer(self.protocol, self.data[at : at + width])
 
     def read(self) -> Fault | None:
         at = 0
@@ -245,10 +250,11 @@ class _Reading:
                 continue
             body = self.values[use.field.name]
             assert isinstance(body, bytes)
-            start = dict((name, at) for at, name in self.starts)[use.field.name] + use.field.type.width
+            starts = {name: at for at, name in self.starts}
+            start = starts[use.field.name] + use.field.type.width
             at = 0
             for f in use.body.fields:
-                value = int.from_bytes(body[at : at + f.type.width], "big" if self.protocol.big_endian else "little")
+                value = _integer(self.protocol, body[at : at + f.type.width])
                 if isinstance(f.type, m.Enum) and value not in {v.value for v in f.type.values}:
                     return Fault(len(self.data), start + at, f"{use.body.name}.{f.name}", "unknown")
                 at += f.type.width

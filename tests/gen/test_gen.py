@@ -2,7 +2,7 @@
 """Tests of the generator: its diagnostics, its outputs, and that nothing makes it stumble.
 
 bad/<code>_<mistake>.cdx has the exact messages beside it in .err; good/<case>.cdx has what the
-checks passed on in .json. `python3 tests/gen/test_gen.py` writes both anew, for review with git diff.
+checks passed on in .json. `python3 tests/gen/test_gen.py` writes both anew, to be reviewed.
 """
 from __future__ import annotations
 
@@ -192,9 +192,10 @@ def test_a_description_means_what_it_meant(path: Path) -> None:
 
 @pytest.mark.parametrize("pass_name", CAUDEXC.PASSES)
 def test_every_pass_can_be_looked_into(pass_name: str, tmp_path: Path) -> None:
-    done = run(str(ROOT / "proto" / "kv.cdx"), "--dump-after", pass_name, "--out", str(tmp_path / "o"))
+    out = tmp_path / "out"
+    done = run(str(ROOT / "proto" / "kv.cdx"), "--dump-after", pass_name, "--out", str(out))
     assert done.returncode == 0 and json.loads(done.stdout)
-    assert not (tmp_path / "o").exists()
+    assert not out.exists()
 
 
 def test_the_worst_case_of_a_connection_is_told() -> None:
@@ -228,14 +229,15 @@ def _files(folder: Path) -> dict[str, bytes]:
 
 def test_only_what_changed_is_written_and_the_stamp_always(tmp_path: Path) -> None:
     out, stamp, depfile = tmp_path / "out", tmp_path / "s t", tmp_path / "d"
-    arguments = [str(HERE / "tiny.cdx"), "--out", str(out), "--stamp", str(stamp), "--depfile", str(depfile)]
+    arguments = [str(HERE / "tiny.cdx"), "--out", str(out), "--stamp", str(stamp),
+                 "--depfile", str(depfile)]
     assert call(*arguments)[0] == 0
     for path in [*out.rglob("*"), stamp]:
         os.utime(path, (1, 1))
     changed = out / "tiny.dict"
     changed.write_text("an edit", encoding="utf-8")
     assert call(*arguments)[0] == 0
-    newer = {str(p.relative_to(out)) for p in out.rglob("*") if p.is_file() and p.stat().st_mtime > 1}
+    newer = {p.name for p in out.rglob("*") if p.is_file() and p.stat().st_mtime > 1}
     assert newer == {"tiny.dict"} and changed.read_text(encoding="utf-8") != "an edit"
     assert stamp.stat().st_mtime > 1
     rule = depfile.read_text(encoding="utf-8")
