@@ -18,9 +18,10 @@ extern "C" {
 
 /** First allocation of a spill buffer, in bytes: most cut fields are keys. */
 #define CDX_SPILL_NBYTES_MIN 256u
-/** What a parser keeps of a spill between messages, in bytes: small cut fields cost no malloc, idle
- *  connections hold little. */
-#define CDX_SPILL_NBYTES_KEPT 1024u
+/** What a parser keeps of a spill between messages, in bytes: a page, so that cut keys and small
+ *  values cost no malloc (it halves the time of 1 KiB values in 1448-byte pieces). Whoever owns the
+ *  spill may clear it sooner. */
+#define CDX_SPILL_NBYTES_KEPT 4096u
 
 /* ---- types ---- */
 
