@@ -404,6 +404,61 @@ static void a_batch_of_many_sessions_reports_a_full_queue(void **state)
     close_fixture(&f);
 }
 
+/* A session whose output is full skips requests; those of the next session must not be
+ * looked up with what was fetched ahead for the skipped ones. */
+static void a_session_that_stops_early_does_not_disturb_the_next(void **state)
+{
+    (void)state;
+    enum { REQUESTS = 100, NAMES = 7 };
+    struct fixture f;
+    static uint8_t input[2][REQUESTS * 32];
+    size_t len[2] = {0, 0};
+    void *sessions[2];
+    open_fixture(&f, &handler_kv, 40);
+    store_write_begin(f.store);
+    for (unsigned i = 0; i < NAMES; i++) {
+        char key[] = {'/', (char)('a' + i)};
+        uint64_t revision;
+        assert_int_equal(store_put(f.store, cdx_bytes_of(key, 2), cdx_bytes_of(key, 2), NULL,
+                                   &revision),
+                         STORE_OK);
+    }
+    store_write_end(f.store);
+    sessions[0] = f.drive.session;
+    sessions[1] = aligned_alloc(16, (handler_kv.session_nbytes + 15) / 16 * 16);
+    handler_kv.session_start(f.drive.handler, sessions[1]);
+    for (unsigned s = 0; s < 2; s++) {
+        for (unsigned i = 0; i < REQUESTS; i++) {
+            char key[] = {'/', (char)('a' + (i + s) % NAMES)};
+            struct turn turn = {KV_CALL_GET, {(const uint8_t *)key, 2}, {NULL, 0}, ""};
+            len[s] += encode(input[s] + len[s], sizeof input[s] - len[s], &turn, i + 1);
+        }
+    }
+    handler_kv.turn_begin(f.drive.handler);
+    for (unsigned s = 0; s < 2; s++)
+        assert_true(handler_kv.accept(f.drive.handler, sessions[s],
+                                      cdx_bytes_of(input[s], len[s])));
+    handler_kv.prefetch(f.drive.handler);
+    for (unsigned s = 0; s < 2; s++) {
+        struct handler_output out = {0};
+        size_t consumed;
+        char text[512], expected_text[512] = "";
+        handler_kv.answer(f.drive.handler, sessions[s], &out, &consumed);
+        frames_text(cdx_bytes_of(out.data, out.len), 0, text, sizeof text);
+        for (unsigned i = 0; i < out.len / 13; i++)
+            snprintf(expected_text + strlen(expected_text),
+                     sizeof expected_text - strlen(expected_text), "ok val=/%c;",
+                     'a' + (i + s) % NAMES);
+        assert_true(consumed < len[s]);
+        assert_string_equal(text, expected_text);
+        handler_output_free(&out);
+    }
+    handler_kv.turn_end(f.drive.handler);
+    handler_kv.session_end(f.drive.handler, sessions[1]);
+    free(sessions[1]);
+    close_fixture(&f);
+}
+
 static void stats_name_every_call_and_count_them(void **state)
 {
     (void)state;
@@ -539,6 +594,7 @@ int main(void)
         cmocka_unit_test(a_malformed_request_is_refused_after_those_before_it_were_answered),
         cmocka_unit_test(pages_are_bounded_in_rows_and_bytes_and_lose_nothing),
         cmocka_unit_test(a_batch_of_many_sessions_reports_a_full_queue),
+        cmocka_unit_test(a_session_that_stops_early_does_not_disturb_the_next),
         cmocka_unit_test(stats_name_every_call_and_count_them),
         cmocka_unit_test(hello_names_versions_and_limits),
         cmocka_unit_test(failing_allocations_never_send_half_an_answer),

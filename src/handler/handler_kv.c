@@ -146,13 +146,10 @@ static bool probe_kind(uint8_t call, enum store_probe_kind *kind)
     }
 }
 
-/* Starts the probes of the next group that has none yet. */
-static void probes_start(struct handler *h)
+/* Starts the probes of the requests before `end`. */
+static void probes_start(struct handler *h, uint32_t end)
 {
-    uint32_t end = h->started + HANDLER_PROBE_GROUP;
-    if (end > h->requests.count)
-        end = h->requests.count;
-    for (; h->started < end; h->started++) {
+    for (; h->started < end && h->started < h->requests.count; h->started++) {
         const struct kv_request *request = &h->requests.entries[h->started].request;
         enum store_probe_kind kind;
         if (probe_kind(request->type, &kind))
@@ -160,19 +157,34 @@ static void probes_start(struct handler *h)
     }
 }
 
-/* Touches the next group whose probes were started. */
-static void probes_touch(struct handler *h)
+/* Touches the probes of the requests before `end`, which were started. */
+static void probes_touch(struct handler *h, uint32_t end)
 {
-    uint32_t end = h->touched + HANDLER_PROBE_GROUP;
-    if (end > h->started)
-        end = h->started;
-    if (h->touched < end)
-        handler_kv_read(h);
-    for (; h->touched < end; h->touched++) {
+    for (; h->touched < end && h->touched < h->started; h->touched++) {
         enum store_probe_kind kind;
-        if (probe_kind(h->requests.entries[h->touched].request.type, &kind))
-            store_probe_touch(h->reader, probe_at(h, h->touched));
+        if (!probe_kind(h->requests.entries[h->touched].request.type, &kind))
+            continue;
+        handler_kv_read(h);
+        store_probe_touch(h->reader, probe_at(h, h->touched));
     }
+}
+
+/*
+ * Brings the probes to where the request at `index` needs them: its own group
+ * touched, the next one too, the one after started. A session that stopped early
+ * leaves requests out, so the group may be any later one than the last.
+ */
+static void probes_advance(struct handler *h, uint32_t index)
+{
+    uint32_t group = index / HANDLER_PROBE_GROUP * HANDLER_PROBE_GROUP;
+    if (h->started < group)
+        h->started = group;
+    if (h->touched < group)
+        h->touched = group;
+    probes_start(h, group + 2 * HANDLER_PROBE_GROUP);
+    probes_touch(h, group + 2 * HANDLER_PROBE_GROUP);
+    probes_start(h, group + 3 * HANDLER_PROBE_GROUP);
+    h->probed = group + HANDLER_PROBE_GROUP;
 }
 
 static void kv_turn_begin(struct handler *h)
@@ -180,6 +192,7 @@ static void kv_turn_begin(struct handler *h)
     h->requests.count = 0;
     h->started = 0;
     h->touched = 0;
+    h->probed = 0;
 }
 
 static bool kv_accept(struct handler *h, void *session, struct cdx_bytes input)
@@ -189,9 +202,9 @@ static bool kv_accept(struct handler *h, void *session, struct cdx_bytes input)
 
 static void kv_prefetch(struct handler *h)
 {
-    probes_start(h);
-    probes_touch(h);
-    probes_start(h);
+    probes_start(h, HANDLER_PROBE_GROUP);
+    probes_touch(h, HANDLER_PROBE_GROUP);
+    probes_start(h, 2 * HANDLER_PROBE_GROUP);
 }
 
 bool handler_kv_reserve(struct handler *h, size_t nbytes, struct cdx_out *cursor)
@@ -218,10 +231,8 @@ void handler_kv_commit(struct handler *h, const struct cdx_out *cursor, enum cdx
 static bool carry_out(struct handler *h, uint32_t index)
 {
     const struct kv_request *request = &h->requests.entries[index].request;
-    if (index % HANDLER_PROBE_GROUP == 0) {
-        probes_touch(h);
-        probes_start(h);
-    }
+    if (index >= h->probed)
+        probes_advance(h, index);
     enum store_probe_kind kind;
     h->probe = probe_kind(request->type, &kind) ? probe_at(h, index) : NULL;
     h->no_room = false;

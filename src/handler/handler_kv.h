@@ -41,6 +41,7 @@ struct handler {
     bool reading;     /* inside a read section */
     uint32_t started; /* queue entries whose probes were started */
     uint32_t touched; /* … and touched */
+    uint32_t probed;  /* end of the group that is looked up: all before it are ready */
     struct store_probe probes[3 * HANDLER_PROBE_GROUP];
 
     /* where the request that is carried out puts its answer */
