@@ -19,6 +19,7 @@
 #include <arpa/inet.h>
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
@@ -36,11 +37,21 @@
 #define STEPS_LOG 6
 #define BUCKETS (64 << STEPS_LOG)
 
-enum protocol { ECHO, KV_GET, KV_MATCH, REDIS_GET, REDIS_MGET, MEMCACHED_MG, MEMCACHED_GET, PROTOCOLS };
+enum protocol {
+    ECHO,
+    KV_GET,
+    KV_MATCH,
+    REDIS_GET,
+    REDIS_MGET,
+    MEMCACHED_MG,
+    MEMCACHED_GET,
+    PROTOCOLS
+};
 static const char *const protocol_names[PROTOCOLS] = {
     "echo", "kv-get", "kv-match", "redis-get", "redis-mget", "memcached-mg", "memcached-get"};
 
-/* Requests that are sent together, and how many bytes their answers have; 0: counted in frames. */
+/* Requests that are sent together, and how many bytes their answers have (kv's are counted in
+ * frames). */
 struct batch {
     size_t start;
     size_t len;
@@ -129,7 +140,8 @@ static void put_resp_word(struct cdx_bytes word)
     put_text("\r\n");
 }
 
-/* What `match` is asked: a quarter stored keys, half deeper ones, a quarter siblings of their last segment. */
+/* What `match` is asked: a quarter stored keys, half deeper ones, a quarter siblings of their last
+ * segment. */
 static struct cdx_bytes match_path(struct cdx_bytes key, size_t i, uint8_t *room)
 {
     memcpy(room, key.data, key.len);
@@ -276,8 +288,8 @@ static bool counts_frames(void)
 static void send_more(struct conn *c)
 {
     while (c->sent < c->batch->len) {
-        ssize_t n = send(c->fd, bytes + c->batch->start + c->sent, c->batch->len - c->sent,
-                         MSG_NOSIGNAL);
+        ssize_t n =
+            send(c->fd, bytes + c->batch->start + c->sent, c->batch->len - c->sent, MSG_NOSIGNAL);
         if (n < 0 && errno == EAGAIN)
             return;
         if (n < 0)
@@ -378,6 +390,9 @@ static void connect_one(struct conn *c, int epoll)
     if (c->fd < 0 || connect(c->fd, (struct sockaddr *)&address, sizeof address) != 0)
         die("connect");
     setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    /* a server that waits until its answers are read must not stop the reading */
+    if (fcntl(c->fd, F_SETFL, O_NONBLOCK) != 0)
+        die("fcntl");
     if (epoll_ctl(epoll, EPOLL_CTL_ADD, c->fd,
                   &(struct epoll_event){.events = EPOLLIN, .data.ptr = c}) != 0)
         die("epoll_ctl");
@@ -436,22 +451,38 @@ static uint64_t cpu_ns(void)
 
 static void read_options(int argc, char **argv)
 {
-    static const struct option known[] = {
-        {"port", 1, 0, 'p'},     {"protocol", 1, 0, 'P'}, {"keys", 1, 0, 'k'},
-        {"connections", 1, 0, 'c'}, {"pipeline", 1, 0, 'd'}, {"seconds", 1, 0, 's'},
-        {"warmup", 1, 0, 'w'},   {"pid", 1, 0, 'i'},      {"fill", 0, 0, 'f'},
-        {0, 0, 0, 0}};
+    static const struct option known[] = {{"port", 1, 0, 'p'},     {"protocol", 1, 0, 'P'},
+                                          {"keys", 1, 0, 'k'},     {"connections", 1, 0, 'c'},
+                                          {"pipeline", 1, 0, 'd'}, {"seconds", 1, 0, 's'},
+                                          {"warmup", 1, 0, 'w'},   {"pid", 1, 0, 'i'},
+                                          {"fill", 0, 0, 'f'},     {0, 0, 0, 0}};
     bool named = false;
     for (int o; (o = getopt_long(argc, argv, "", known, NULL)) != -1;) {
         switch (o) {
-        case 'p': options.port = atoi(optarg); break;
-        case 'k': options.keys = optarg; break;
-        case 'c': options.connections = (unsigned)atoi(optarg); break;
-        case 'd': options.pipeline = (unsigned)atoi(optarg); break;
-        case 's': options.seconds = atof(optarg); break;
-        case 'w': options.warmup = atof(optarg); break;
-        case 'i': options.pid = atoi(optarg); break;
-        case 'f': options.fill = true; break;
+        case 'p':
+            options.port = atoi(optarg);
+            break;
+        case 'k':
+            options.keys = optarg;
+            break;
+        case 'c':
+            options.connections = (unsigned)atoi(optarg);
+            break;
+        case 'd':
+            options.pipeline = (unsigned)atoi(optarg);
+            break;
+        case 's':
+            options.seconds = atof(optarg);
+            break;
+        case 'w':
+            options.warmup = atof(optarg);
+            break;
+        case 'i':
+            options.pid = atoi(optarg);
+            break;
+        case 'f':
+            options.fill = true;
+            break;
         case 'P':
             for (int p = 0; p < PROTOCOLS; p++) {
                 if (strcmp(optarg, protocol_names[p]) == 0) {
@@ -460,12 +491,14 @@ static void read_options(int argc, char **argv)
                 }
             }
             break;
-        default: exit(2);
+        default:
+            exit(2);
         }
     }
     if (options.port == 0 || options.keys == NULL || !named || options.pipeline == 0 ||
         options.connections == 0 || options.connections > CONNECTIONS_MAX) {
-        fprintf(stderr, "bench_load: --port, --protocol and --keys are needed; see bench/README.md\n");
+        fprintf(stderr,
+                "bench_load: --port, --protocol and --keys are needed; see bench/README.md\n");
         exit(2);
     }
 }
@@ -492,12 +525,13 @@ int main(int argc, char **argv)
     uint64_t wall = now_ns() - begin;
     cpu = cpu_ns() - cpu;
     double n = answered != 0 ? (double)answered : 1.0;
-    printf("{\"protocol\": \"%s\", \"connections\": %u, \"pipeline\": %u, \"answers\": %llu, "
-           "\"seconds\": %.3f, \"rate\": %.0f, \"cpu_us\": %.5f, \"utilisation\": %.3f, "
-           "\"p50_us\": %.1f, \"p99_us\": %.1f, \"p999_us\": %.1f}\n",
-           protocol_names[options.protocol], options.connections, options.pipeline,
-           (unsigned long long)answered, (double)wall / 1e9, n * 1e9 / (double)wall,
-           (double)cpu / 1e3 / n, (double)cpu / (double)wall, (double)percentile_ns(.5) / 1e3,
-           (double)percentile_ns(.99) / 1e3, (double)percentile_ns(.999) / 1e3);
+    printf(
+        "{\"protocol\": \"%s\", \"connections\": %u, \"pipeline\": %u, \"answers\": %llu, "
+        "\"seconds\": %.3f, \"rate\": %.0f, \"cpu_us\": %.5f, \"utilisation\": %.3f, "
+        "\"p50_us\": %.1f, \"p99_us\": %.1f, \"p999_us\": %.1f}\n",
+        protocol_names[options.protocol], options.connections, options.pipeline,
+        (unsigned long long)answered, (double)wall / 1e9, n * 1e9 / (double)wall,
+        (double)cpu / 1e3 / n, (double)cpu / (double)wall, (double)percentile_ns(.5) / 1e3,
+        (double)percentile_ns(.99) / 1e3, (double)percentile_ns(.999) / 1e3);
     return 0;
 }

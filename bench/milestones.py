@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The three milestones side by side: echo (net), reply (net + protocol), kv (all), and their peers.
 
-    python3 bench/milestones.py BUILD-DIR [--quick] [--keys N] [--repeat N] [--json FILE]
+    python3 bench/milestones.py BUILD-DIR [--quick] [--connections N …] [--keys N] [--repeat N] [--json FILE]
 
 All servers stay up, pinned to one core; the generator has the other. Every repetition visits every
 (connections, pipeline, server); what is printed is the median over the repetitions, and the ratio to
@@ -30,6 +30,7 @@ PIPELINES = (1, 16, 100)
 # What the project promises at 50 connections: ratios of server CPU per request to echo's.
 GATES = {"reply": (1.03, 1.05, 1.15), "kv match": (1.10, 1.7, 4.5)}
 READY_S = 20.0
+HOT_KEYS = 1000
 
 
 def free_port() -> int:
@@ -60,8 +61,10 @@ class Bench:
         self.work = work
         self.processes: list[subprocess.Popen[bytes]] = []
         self.keys = work / "keys"
-        with open(self.keys, "wb") as out:
-            subprocess.run([build / "bench/bench_keys", str(keys)], stdout=out, check=True)
+        self.hot_keys = work / "hot-keys"
+        for path, count in ((self.keys, keys), (self.hot_keys, min(keys, HOT_KEYS))):
+            with open(path, "wb") as out:
+                subprocess.run([build / "bench/bench_keys", str(count)], stdout=out, check=True)
 
     def start(self, *command: str | Path) -> tuple[int, int]:
         """Starts a server on a free port ({port} in the command); its pid and port."""
@@ -82,13 +85,19 @@ class Bench:
                 process.wait(10)
             except subprocess.TimeoutExpired:
                 process.kill()
+                process.wait()
 
     def load(self, server: tuple[int, int], protocol: str, *more: str) -> dict[str, float]:
-        """One run of the generator."""
+        """One run of the generator; a protocol that ends in `hot` asks for few keys."""
         pid, port = server
+        protocol, _, hot = protocol.partition(" ")
         command = ["taskset", "-c", str(LOAD_CORE), str(self.build / "bench/bench_load"), "--port", str(port),
-                   "--pid", str(pid), "--protocol", protocol, "--keys", str(self.keys), *more]
-        out = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+                   "--pid", str(pid), "--protocol", protocol,
+                   "--keys", str(self.hot_keys if hot else self.keys), *more]
+        done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=600)
+        if done.returncode != 0:
+            raise RuntimeError(f"{' '.join(command)}: {done.stderr.strip()}")
+        out = done.stdout
         result: dict[str, float] = json.loads(out)
         return result
 
@@ -117,6 +126,8 @@ def start_servers(bench: Bench) -> dict[str, tuple[tuple[int, int], str]]:
     bench.fill(kv, "kv-get")
     servers["kv get"] = (kv, "kv-get")
     servers["kv match"] = (kv, "kv-match")
+    servers["kv get, 1000 keys"] = (kv, "kv-get hot")
+    servers["kv match, 1000 keys"] = (kv, "kv-match hot")
     if shutil.which("memcached"):
         mc = bench.start("memcached", "-u", "root", "-l", "127.0.0.1", "-p", "{port}", "-t", "1", "-R", "200",
                          "-U", "0", "-m", "1024", "-c", "2000", "-o", "hashpower=20")
@@ -142,17 +153,20 @@ def report(results: dict[tuple[int, int, str], list[dict[str, float]]], cells: l
     """Prints the tables."""
     for connections, pipeline in cells:
         print(f"\n### {connections} connections, pipeline {pipeline}\n")
-        print("| server | requests/s | CPU µs/request | × echo | × libuv echo | p50 µs | p99 µs | p99.9 µs | busy |")
+        print("| server | requests/s | CPU µs/request | × echo (lowest to highest) | × libuv echo | "
+              "p50 µs | p99 µs | p99.9 µs | busy |")
         print("|---|---|---|---|---|---|---|---|---|")
         for name in servers:
             rows = results[connections, pipeline, name]
-            ratios = [statistics.median(
-                row["cpu_us"] / other["cpu_us"]
-                for row, other in zip(rows, results[connections, pipeline, base]))
-                for base in ("echo", "libuv echo")]
-            print(f"| {name} | {median(rows, 'rate'):,.0f} | {median(rows, 'cpu_us'):.4f} | {ratios[0]:.3f} | "
-                  f"{ratios[1]:.3f} | {median(rows, 'p50_us'):.0f} | {median(rows, 'p99_us'):.0f} | "
-                  f"{median(rows, 'p999_us'):.0f} | {median(rows, 'utilisation'):.2f} |")
+            to_echo, to_libuv = (
+                [row["cpu_us"] / other["cpu_us"]
+                 for row, other in zip(rows, results[connections, pipeline, base])]
+                for base in ("echo", "libuv echo"))
+            print(f"| {name} | {median(rows, 'rate'):,.0f} | {median(rows, 'cpu_us'):.4f} | "
+                  f"{statistics.median(to_echo):.3f} ({min(to_echo):.2f} to {max(to_echo):.2f}) | "
+                  f"{statistics.median(to_libuv):.3f} | {median(rows, 'p50_us'):.0f} | "
+                  f"{median(rows, 'p99_us'):.0f} | {median(rows, 'p999_us'):.0f} | "
+                  f"{median(rows, 'utilisation'):.2f} |")
 
 
 def gates(results: dict[tuple[int, int, str], list[dict[str, float]]]) -> bool:
@@ -177,6 +191,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("build", type=Path)
     parser.add_argument("--quick", action="store_true", help="50 connections only, short windows, 3 repetitions")
+    parser.add_argument("--connections", type=int, nargs="+", default=CONNECTIONS)
     parser.add_argument("--keys", type=int, default=1_000_000)
     parser.add_argument("--repeat", type=int, default=7)
     parser.add_argument("--seconds", type=float, default=0.5)
@@ -186,7 +201,7 @@ def main() -> int:
         print("milestones: two cores are needed: one for the servers, one for the load", file=sys.stderr)
         return 1
     repeat = 3 if options.quick else options.repeat
-    cells = [(c, p) for c in ((50,) if options.quick else CONNECTIONS) for p in PIPELINES]
+    cells = [(c, p) for c in ((50,) if options.quick else options.connections) for p in PIPELINES]
     results: dict[tuple[int, int, str], list[dict[str, float]]] = {}
     with tempfile.TemporaryDirectory() as work:
         bench = Bench(options.build.resolve(), options.keys, Path(work))
@@ -202,12 +217,16 @@ def main() -> int:
             print(f"{options.keys:,} keys, {repeat} repetitions of {options.seconds} s, one worker, medians")
             report(results, cells, servers)
             print("\n### Memory with all keys\n")
+            names: dict[int, list[str]] = {}
             for name, ((pid, _), _) in servers.items():
-                print(f"- {name}: {rss_mib(pid):.0f} MiB")
+                names.setdefault(pid, []).append(name)
+            for pid, shared in names.items():
+                print(f"- {' = '.join(shared)}: {rss_mib(pid):.0f} MiB")
         finally:
             bench.stop()
     if options.json:
-        rows = [{"server": key[2], **row} for key, all_rows in results.items() for row in all_rows]
+        rows: list[dict[str, str | float]] = [{"server": key[2], **row}
+                                              for key, all_rows in results.items() for row in all_rows]
         options.json.write_text(json.dumps(rows, indent=1) + "\n")
     return 0 if gates(results) else 1
 
