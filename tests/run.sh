@@ -3,13 +3,20 @@
 # the same under ASan and UBSan, and a short fuzz.
 #
 #     sh tests/run.sh            everything
-#     sh tests/run.sh plain      only the plain build's tests   (also: sanitized, fuzz, lint)
+#     sh tests/run.sh plain      only the plain build's tests   (also: tour, sanitized, fuzz, lint)
 #
 # Builds stand in build/; the last line is "N passed, N failed". 0: none failed.
 set -eu
 cd "$(dirname "$0")/.."
 root=$(pwd)
 what=${1:-all}
+case $what in
+all | lint | plain | tour | sanitized | fuzz) ;;
+*)
+    echo "usage: sh tests/run.sh [lint | plain | tour | sanitized | fuzz]" >&2
+    exit 2
+    ;;
+esac
 jobs=$(nproc)
 passed=0
 failed=0
@@ -26,15 +33,18 @@ note() {
     fi
 }
 
-# configure_and_build DIR OPTION…
+# configure_and_build DIR OPTION…: quiet, unless it fails
 configure_and_build() {
     dir=$1
     shift
-    cmake -S "$root" -B "$dir" -G Ninja "$@" >"$dir.configure.log" 2>&1 || {
-        cat "$dir.configure.log"
+    if ! cmake -S "$root" -B "$dir" -G Ninja "$@" >"$dir.build.log" 2>&1; then
+        cat "$dir.build.log"
         return 1
-    }
-    ninja -C "$dir" -j "$jobs"
+    fi
+    if ! ninja -C "$dir" -j "$jobs" >"$dir.build.log" 2>&1; then
+        tail -n 60 "$dir.build.log"
+        return 1
+    fi
 }
 
 # run_ctest DIR ARG…: counts every test of the build
@@ -42,8 +52,8 @@ run_ctest() {
     dir=$1
     shift
     rc=0
-    (cd "$dir" && ctest --output-on-failure --no-tests=error -j "$jobs" "$@") >"$dir.ctest.log" 2>&1 || rc=$?
-    grep -E 'Test +#|% tests passed|FAILED|Failed' "$dir.ctest.log" || true
+    ctest --test-dir "$dir" --output-on-failure --no-tests=error -j "$jobs" "$@" >"$dir.ctest.log" 2>&1 || rc=$?
+    grep -E '% tests passed|Total Test time' "$dir.ctest.log" || true
     total=$(sed -n 's/.*tests failed out of \([0-9]*\).*/\1/p' "$dir.ctest.log" | tail -n 1)
     bad=$(sed -n 's/.*, \([0-9]*\) tests failed out of.*/\1/p' "$dir.ctest.log" | tail -n 1)
     if [ -z "$total" ]; then
@@ -88,16 +98,35 @@ check() {
     note "$name" "$rc"
 }
 
+# types FOLDER: type-checks the Python programs of a folder
+types() {
+    (cd "$1" && mypy --strict --python-executable /usr/bin/python3 --cache-dir="$root/build/mypy" ./*.py)
+}
+
+# tour: the other command of the README; its output only when it fails
+tour() {
+    if ! sh src/run.sh >build/tour.log 2>&1; then
+        cat build/tour.log
+        return 1
+    fi
+}
+
 sh tests/setup.sh build test
 mkdir -p build
 
 if [ "$what" = all ] || [ "$what" = lint ]; then
     echo "== lint"
-    check "shellcheck" shellcheck src/run.sh tests/run.sh tests/setup.sh
-    check "mypy" sh -c "cd gen && mypy --strict --python-executable /usr/bin/python3 --cache-dir=$root/build/mypy ./*.py"
+    check "shellcheck" shellcheck src/run.sh tests/run.sh tests/setup.sh .ci/run
+    for folder in gen bench fuzz; do
+        check "mypy in $folder" types "$folder"
+    done
 fi
 if [ "$what" = all ] || [ "$what" = plain ]; then
     suite "plain" build/plain - -DCAUDEX_BENCH=ON
+fi
+if [ "$what" = all ] || [ "$what" = tour ]; then
+    echo "== tour"
+    check "sh src/run.sh" tour
 fi
 if [ "$what" = all ] || [ "$what" = sanitized ]; then
     suite "sanitized" build/sanitized - -DCMAKE_BUILD_TYPE=Debug -DCMAKE_C_FLAGS_DEBUG="-O1 -g" \

@@ -52,12 +52,20 @@ echo "setup: installing$missing"
 # Installed servers are for the benchmarks: they must not start by themselves.
 policy=/usr/sbin/policy-rc.d
 made_policy=""
+remove_policy() {
+    if [ -n "$made_policy" ]; then
+        $sudo rm -f "$policy"
+        made_policy=""
+    fi
+}
+trap remove_policy EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
 if [ ! -e "$policy" ]; then
+    made_policy=yes
     printf '#!/bin/sh\nexit 101\n' | $sudo tee "$policy" >/dev/null
     $sudo chmod +x "$policy"
-    made_policy=yes
 fi
-rc=0
 apt="env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300 -o Acquire::Retries=3"
 # shellcheck disable=SC2086 # the words are options and packages
 $sudo $apt update || echo "setup: the list of packages could not be updated; trying with the one there is" >&2
