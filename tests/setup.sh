@@ -70,11 +70,7 @@ apt="env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300 -
 # shellcheck disable=SC2086 # the words are options and packages
 $sudo $apt update || echo "setup: the list of packages could not be updated; trying with the one there is" >&2
 # shellcheck disable=SC2086
-$sudo $apt install -y --no-install-recommends $missing >/dev/null || rc=$?
-if [ -n "$made_policy" ]; then
-    $sudo rm -f "$policy"
-fi
-if [ "$rc" -ne 0 ]; then
+if ! $sudo $apt install -y --no-install-recommends $missing >/dev/null; then
     echo "setup: apt-get failed; missing were:$missing" >&2
     exit 1
 fi
