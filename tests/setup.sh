@@ -67,10 +67,13 @@ if [ ! -e "$policy" ]; then
     $sudo chmod +x "$policy"
 fi
 apt="env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300 -o Acquire::Retries=3"
+# A list that cannot be fetched, of somebody else's archive perhaps, is no reason to give up yet.
 # shellcheck disable=SC2086 # the words are options and packages
 $sudo $apt update || echo "setup: the list of packages could not be updated; trying with the one there is" >&2
+rc=0
 # shellcheck disable=SC2086
-if ! $sudo $apt install -y --no-install-recommends $missing >/dev/null; then
+$sudo $apt install -y --no-install-recommends $missing >/dev/null || rc=$?
+if [ "$rc" -ne 0 ]; then
     echo "setup: apt-get failed; missing were:$missing" >&2
     exit 1
 fi
