@@ -784,11 +784,11 @@ def test_drop_asks_on_a_terminal(cli, terminal):
 
 
 def test_progress_is_shown_on_a_terminal(cli, terminal, tmp_path):
-    slow_rows(tmp_path / "rows.tsv", 100_000)
-    tty = terminal("load", "--pipeline", "2", str(tmp_path / "rows.tsv"))
+    slow_rows(tmp_path / "rows.tsv", 20_000)
+    tty = terminal("load", "--pipeline", "1", str(tmp_path / "rows.tsv"))
     assert tty.close() == DONE
     assert re.search(r"\[#*\.*\] +\d+ %  [\d.]+k? keys  [\d.]+[kM]B  [\d.]+k? keys/s", tty.text)
-    assert re.search(r"\r\x1b\[Kloaded 100000 keys, ", tty.text)
+    assert re.search(r"\r\x1b\[Kloaded 20000 keys, ", tty.text)
 
 
 # ---- completion scripts and the manual page ----
