@@ -6,6 +6,7 @@
 #include <caudex/heap.h>
 #include <caudex/kv.h>
 #include <caudex/kv_client.h>
+#include <caudex/kv_dispatch.h>
 #include <caudex/status.h>
 #include <caudex/wire.h>
 
