@@ -228,8 +228,8 @@ def test_any_bytes_pass_and_are_shown_safely(cli):
 
 
 def test_json_is_utf8_whatever_the_bytes_are(cli):
-    for n in range(256):
-        cli("put", "-e", f"/\\x{n:02x}", f"\\x{n:02x}")
+    cli(stdin="".join(f'put "/\\x{n:02x}" "\\x{n:02x}"\n' for n in range(256)).encode())
+    assert cli("count").out == b"256\n"
     for line in cli("--json", "list").out.splitlines():
         row = json.loads(line.decode("utf-8"))
         key = row["key"].encode() if "key" in row else base64.b64decode(row["key_base64"])
