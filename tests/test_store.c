@@ -76,6 +76,34 @@ static void counters_follow_the_writes(void **state)
     fixture_close(&f);
 }
 
+/* Behind its own node, a value costs its block; at a boundary that was there, its key's copy too.
+ */
+static void memory_counts_what_was_asked_for(void **state)
+{
+    (void)state;
+    static const uint8_t value[1000];
+    struct fixture f;
+    struct store_stats stats;
+    uint64_t revision;
+    fixture_open(&f, "/a/b");
+    store_read_stats(f.reader, &stats);
+    uint64_t before = stats.memory_nbytes;
+    const char *const keys[] = {"/a/b", "/a"};
+    const uint64_t expected[] = {sizeof value, 2 * sizeof value + 2};
+    for (size_t i = 0; i < 2; i++) {
+        store_read_end(f.reader);
+        store_write_begin(f.store);
+        assert_int_equal(store_put(f.store, cdx_cstr(keys[i]), cdx_bytes_of(value, sizeof value),
+                                   NULL, &revision),
+                         STORE_OK);
+        store_write_end(f.store);
+        store_read_begin(f.reader);
+        store_read_stats(f.reader, &stats);
+        assert_int_equal(stats.memory_nbytes - before, expected[i]);
+    }
+    fixture_close(&f);
+}
+
 static void an_emptied_store_gives_its_memory_back(void **state)
 {
     (void)state;
@@ -114,6 +142,7 @@ int main(void)
         cmocka_unit_test(opening_without_memory_holds_nothing),
         cmocka_unit_test(an_empty_store_counts_nothing),
         cmocka_unit_test(counters_follow_the_writes),
+        cmocka_unit_test(memory_counts_what_was_asked_for),
         cmocka_unit_test(an_emptied_store_gives_its_memory_back),
         cmocka_unit_test(every_status_has_a_text),
     };

@@ -99,6 +99,38 @@ static void colliding_keys_are_all_found(void **state)
     close_seeded(&f);
 }
 
+/* A count that reached its limit is not known any more: lookups must go on past the bucket for
+ * good. */
+static void an_overflow_count_at_its_limit_sticks(void **state)
+{
+    (void)state;
+    static char keys[STORE_BUCKET_SLOTS + 2][16];
+    const uint32_t count = sizeof keys / sizeof keys[0];
+    struct fixture f;
+    struct store_entry entry;
+    uint32_t number = 0;
+    uint64_t revision;
+    open_seeded(&f);
+    struct store_bucket *home = store_index_buckets(&f.store->index);
+    for (uint32_t i = 0; i < count; i++) {
+        colliding_key(f.store, &number, keys[i], sizeof keys[i]);
+        assert_int_equal(store_put(f.store, cdx_cstr(keys[i]), CDX_STR("v"), NULL, &revision),
+                         STORE_OK);
+    }
+    assert_int_equal(store_bucket_overflow(home), 2);
+    home->state |= STORE_OVERFLOW_MAX << STORE_BUCKET_SLOTS;
+    assert_int_equal(store_delete(f.store, cdx_cstr(keys[count - 1]), &revision), STORE_OK);
+    assert_int_equal(store_bucket_overflow(home), STORE_OVERFLOW_MAX);
+    store_read_begin(f.reader);
+    assert_int_equal(store_get(f.reader, cdx_cstr(keys[count - 2]), NULL, &entry), STORE_OK);
+    store_read_end(f.reader);
+    assert_int_equal(store_put(f.store, cdx_cstr(keys[count - 1]), CDX_STR("v"), NULL, &revision),
+                     STORE_OK);
+    assert_int_equal(store_bucket_overflow(home), STORE_OVERFLOW_MAX);
+    home->state &= ~((STORE_OVERFLOW_MAX ^ 2u) << STORE_BUCKET_SLOTS); /* the 2 that they are */
+    close_seeded(&f);
+}
+
 static void the_table_follows_the_number_of_nodes(void **state)
 {
     (void)state;
@@ -130,6 +162,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(tags_are_found_in_every_slot),
         cmocka_unit_test(colliding_keys_are_all_found),
+        cmocka_unit_test(an_overflow_count_at_its_limit_sticks),
         cmocka_unit_test(the_table_follows_the_number_of_nodes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

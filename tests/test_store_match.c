@@ -222,9 +222,10 @@ static void the_longest_keys_work(void **state)
 static void a_key_above_the_limit_finds_nothing(void **state)
 {
     (void)state;
-    uint8_t key[STORE_KEY_NBYTES_MAX + 1];
+    static uint8_t key[16 * STORE_KEY_NBYTES_MAX];
     memset(key, '/', sizeof key);
-    struct cdx_bytes above = cdx_bytes_of(key, sizeof key);
+    struct cdx_bytes above = cdx_bytes_of(key, STORE_KEY_NBYTES_MAX + 1);
+    struct cdx_bytes far_above = cdx_bytes_of(key, sizeof key);
     struct store_probe probe;
     struct store_entry entry;
     struct store_child child;
@@ -251,6 +252,12 @@ static void a_key_above_the_limit_finds_nothing(void **state)
     store_list(f.reader, cdx_empty(), above, &cursor);
     assert_int_equal(store_next(&cursor, &entry), STORE_OK);
     assert_true(cdx_bytes_equal(entry.key, CDX_STR("/a")));
+    store_list(f.reader, cdx_empty(), far_above, &cursor);
+    assert_int_equal(store_next(&cursor, &entry), STORE_OK);
+    assert_true(cdx_bytes_equal(entry.key, CDX_STR("/a")));
+    store_children(f.reader, cdx_empty(), far_above, &cursor);
+    assert_int_equal(store_next_child(&cursor, &child), STORE_OK);
+    assert_true(cdx_bytes_equal(child.key, CDX_STR("/a")));
     fixture_close(&f);
 }
 
