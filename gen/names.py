@@ -22,6 +22,7 @@ RESERVED = frozenset(
     private protected public register reinterpret_cast requires restrict return short signed sizeof
     static static_assert static_cast struct switch template this thread_local throw true try typedef
     typeid typename typeof union unsigned using virtual void volatile while xor xor_eq
+    fbreak fbuf fblen fc fcall fcurs fentry fexec fgoto fhold fnext fpc fret ftargs
     eof err lerr when to from any_c include import machine access write action
     assert errno i386 linux offsetof stderr stdin stdout unix
     body out message parser
@@ -129,6 +130,7 @@ def _of_frames(p: m.Protocol) -> Iterator[tuple[str, str, Span]]:
 def _of_calls(p: m.Protocol) -> Iterator[tuple[str, str, Span]]:
     for c in [*p.calls, *([p.any_call] if p.any_call else [])]:
         what = f"call '{c.name}'"
+        yield what, join(c.name, "shapes"), c.span  # in the client's source
         if c.number is not None:
             yield what, upper(join(p.prefix, "call", c.name)), c.span
             yield what, join(p.prefix, c.name), c.span

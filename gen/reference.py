@@ -94,7 +94,7 @@ def _layout(name: str, doc: tuple[str, ...], fields: tuple[m.Field, ...]) -> Lay
     fixed = 0
     lengths = ""
     for f in fields:
-        text = " ".join(f.doc).strip()
+        text = _cell(f.doc)
         if isinstance(f.type, m.Bytes):
             if f.type.width:
                 length = f"{names.upper(f.name)}LEN"
@@ -114,6 +114,11 @@ def _layout(name: str, doc: tuple[str, ...], fields: tuple[m.Field, ...]) -> Lay
     return Layout(name, doc, tuple(rows), f"{fixed}{lengths}")
 
 
+def _cell(doc: tuple[str, ...]) -> str:
+    """The documentation as one cell of a table."""
+    return " ".join(doc).strip().replace("|", "\\|")
+
+
 def _type_name(f: m.Field) -> str:
     width = f"u{8 * f.type.width}"
     if isinstance(f.type, m.Enum):
@@ -130,7 +135,7 @@ def _alternative(shape: m.Shape) -> Alternative:
     if shape.status is None:
         return Alternative("request", "", fields, empty, "")
     return Alternative(shape.status.name, f"0x{shape.status.value:02x}", fields, empty,
-                       " ".join(shape.status.doc).strip())
+                       _cell(shape.status.doc))
 
 
 def _use_text(use: m.Use) -> str:
@@ -148,7 +153,7 @@ def _page(call: m.Call, protocol: m.Protocol) -> CallPage:
             status = answer.shape.status
             frames.append((f"← {status.name if status else ''}", _hex_lines(answer, protocol)))
         examples.append(tuple(frames))
-    summary = " ".join(call.doc).split(". ")[0].rstrip(".") + "."
+    summary = _cell(call.doc).split(". ")[0].rstrip(".") + "."
     return CallPage(call.name, f"0x{call.number or 0:02x}", call.doc, summary,
                     _alternative(call.request), tuple(_alternative(a) for a in call.answers), tuple(examples))
 

@@ -270,6 +270,17 @@ def test_a_mistake_leaves_the_outputs_as_they_were(tmp_path: Path) -> None:
     assert _files(tmp_path / "out") == before
 
 
+def test_a_full_disk_leaves_no_half_written_file(tmp_path: Path, monkeypatch) -> None:
+    def fail(self: Path, data: bytes) -> int:
+        self.touch()
+        raise OSError(28, "No space left on device", str(self))
+
+    monkeypatch.setattr(Path, "write_bytes", fail)
+    status, _, errors = call(str(HERE / "tiny.cdx"), "--out", str(tmp_path / "out"))
+    assert status == 1 and "No space left on device" in errors
+    assert [p for p in tmp_path.rglob("*") if p.is_file()] == []
+
+
 def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("", encoding="utf-8")
     status, _, errors = call(str(HERE / "tiny.cdx"), "--out", str(tmp_path / "file" / "out"))
@@ -351,6 +362,18 @@ def test_every_output_is_rendered_from_a_template() -> None:
     import render as module
     assert {o.template for o in module.OUTPUTS} == templates
     assert all(text.endswith("\n") for text in render(plan).values())
+
+
+def test_a_bar_in_documentation_does_not_end_a_cell_of_the_reference() -> None:
+    text = (HERE / "good" / "mini.cdx").read_text(encoding="utf-8")
+    for doc in ("Whom.", "Refused.", "Finds."):
+        text = text.replace(f"/// {doc}", f"/// a | zz {doc}")
+    source = SourceFile("mini.cdx", text)
+    report = Report(source)
+    protocol = resolve(source, load(source, report), report)
+    reference = render(CAUDEXC.make_plan(protocol))["mini.md"]
+    rows = [line for line in reference.split("\n") if line.startswith("|") and "zz" in line]
+    assert len(rows) >= 3 and all("| zz" not in line.replace("\\|", "") for line in rows)
 
 
 def _renew() -> None:
