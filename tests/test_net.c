@@ -18,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -39,6 +40,7 @@ struct slow_session {
 
 static size_t slow_step = 3;
 static size_t slow_sessions_per_turn = 2;
+static size_t slow_incomplete_nbytes = 0;
 
 static enum cdx_status slow_open(const struct handler_env *env, struct handler **handler)
 {
@@ -96,7 +98,7 @@ static enum handler_verdict slow_answer(struct handler *h, void *session,
 static size_t slow_incomplete(const void *session)
 {
     (void)session;
-    return 0;
+    return slow_incomplete_nbytes;
 }
 
 static void slow_notice(struct handler *h, void *session, enum handler_notice notice,
@@ -199,6 +201,30 @@ static size_t read_some(int fd, char *bytes, size_t n)
 static void send_text(int fd, const char *text)
 {
     assert_int_equal(send(fd, text, strlen(text), MSG_NOSIGNAL), strlen(text));
+}
+
+static struct net_stats stats_of(const struct net_server *server)
+{
+    struct net_stats stats;
+    net_read_stats(server, &stats);
+    return stats;
+}
+
+/* Waits until `server` has read `nbytes` in all. */
+static void wait_bytes_in(const struct net_server *server, uint64_t nbytes)
+{
+    for (int i = 0; i < WAIT_MS && stats_of(server).bytes_in < nbytes; i++)
+        usleep(1000);
+    assert_int_equal(stats_of(server).bytes_in, nbytes);
+}
+
+/* A connection with little room for answers, so that they pile up at the server. */
+static int connect_small(const struct net_server *server)
+{
+    int fd = connect_tcp(server);
+    const int room = 1 << 17;
+    assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &room, sizeof room), 0);
+    return fd;
 }
 
 /* ---- tests ---- */
@@ -423,6 +449,212 @@ static void a_failing_allocation_costs_at_most_its_connection(void **state)
     assert_true(n > 5);
 }
 
+/* libuv asks the system again, before the turn, when all of the 1024 events it asks for were there. */
+static void more_connections_than_one_poll_reports_lose_nothing(void **state)
+{
+    (void)state;
+    enum { CONNECTIONS = 1400, ROUNDS = 64 };
+    struct rlimit files;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &files), 0);
+    files.rlim_cur = files.rlim_max;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &files), 0);
+    if (files.rlim_max < 2 * CONNECTIONS + 100)
+        skip();
+    struct net_config config = config_for(&handler_echo);
+    config.connections_max = CONNECTIONS;
+    config.backlog = CONNECTIONS;
+    struct net_server *server = open_server(&config);
+    static int fds[CONNECTIONS];
+    for (size_t i = 0; i < CONNECTIONS; i++)
+        fds[i] = connect_tcp(server);
+    for (size_t round = 0; round < ROUNDS; round++) {
+        for (size_t i = 0; i < CONNECTIONS; i++) {
+            const char byte = (char)('0' + round);
+            assert_int_equal(send(fds[i], &byte, 1, MSG_NOSIGNAL), 1);
+        }
+    }
+    for (size_t i = 0; i < CONNECTIONS; i++) {
+        char got[ROUNDS];
+        assert_int_equal(read_some(fds[i], got, ROUNDS), ROUNDS);
+        for (size_t round = 0; round < ROUNDS; round++)
+            assert_int_equal(got[round], '0' + round);
+        close(fds[i]);
+    }
+    close_server(server);
+}
+
+/* Each answer that waits costs more than its bytes: that counts too. */
+static void small_answers_that_wait_are_bounded_by_the_memory_they_take(void **state)
+{
+    (void)state;
+    enum { PIECE = 16384, SMALL_MAX = 4000 };
+    static char bytes[PIECE];
+    struct net_config config = config_for(&handler_echo);
+    config.output_high_nbytes = 1 << 18;
+    config.output_low_nbytes = 1 << 17;
+    struct net_server *server = open_server(&config);
+    int fd = connect_small(server);
+    uint64_t sent = 0;
+    while (stats_of(server).bytes_in == stats_of(server).bytes_out && sent < 1 << 26) {
+        assert_int_equal(send(fd, bytes, PIECE, MSG_NOSIGNAL), PIECE);
+        sent += PIECE;
+        wait_bytes_in(server, sent);
+        usleep(1000);
+    }
+    assert_int_equal(stats_of(server).paused, 0);
+    size_t small = 0;
+    while (stats_of(server).paused == 0 && small < SMALL_MAX) {
+        assert_int_equal(send(fd, bytes, 1, MSG_NOSIGNAL), 1);
+        small++;
+        wait_bytes_in(server, sent + small);
+        usleep(50);
+    }
+    assert_true(small < SMALL_MAX);
+    uint64_t got = 0;
+    while (got < sent + small) {
+        size_t n = read_some(fd, bytes, sent + small - got < PIECE ? sent + small - got : PIECE);
+        assert_int_not_equal(n, 0);
+        got += n;
+    }
+    close(fd);
+    close_server(server);
+}
+
+/* The answers of a peer that closed its side, or of a drain, are not cut off while they are read. */
+static void answers_arrive_however_slowly_they_are_read(void **state)
+{
+    (void)state;
+    enum { TOTAL = 10 << 20, PIECE = 1 << 16, SLOW_PIECES = 70, PAUSE_US = 100000 };
+    static char bytes[PIECE];
+    struct net_config config = config_for(&handler_echo);
+    config.output_high_nbytes = 2 * TOTAL;
+    config.output_low_nbytes = 2 * TOTAL - 1;
+    struct net_server *server = open_server(&config);
+    int fd = connect_small(server);
+    for (size_t sent = 0; sent < TOTAL; sent += PIECE) {
+        for (size_t done = 0; done < PIECE;) {
+            ssize_t n = send(fd, bytes, PIECE - done, MSG_NOSIGNAL);
+            assert_true(n > 0);
+            done += (size_t)n;
+        }
+    }
+    assert_int_equal(shutdown(fd, SHUT_WR), 0);
+    size_t got = 0;
+    for (size_t i = 0; i < SLOW_PIECES; i++) {
+        got += read_some(fd, bytes, PIECE);
+        usleep(PAUSE_US);
+    }
+    for (size_t n = 1; n != 0; got += n)
+        n = read_some(fd, bytes, PIECE);
+    assert_int_equal(got, TOTAL);
+    assert_int_equal(stats_of(server).connections_reset, 0);
+    close(fd);
+    close_server(server);
+}
+
+/* While the server itself does not read, the peer cannot complete its request. */
+static void a_request_is_not_slow_while_its_connection_is_paused(void **state)
+{
+    (void)state;
+    enum { PIECE = 1 << 14 };
+    static char bytes[PIECE];
+    struct net_config config = config_for(&slow_class);
+    config.request_timeout_ms = 300;
+    slow_step = PIECE;
+    slow_incomplete_nbytes = 1;
+    struct net_server *server = open_server(&config);
+    int fd = connect_small(server);
+    uint64_t sent = 0;
+    while (stats_of(server).paused == 0) {
+        ssize_t n = send(fd, bytes, PIECE, MSG_NOSIGNAL);
+        assert_true(n > 0);
+        sent += (uint64_t)n;
+    }
+    usleep(1000 * 1000);
+    assert_int_equal(stats_of(server).connections_slow_closed, 0);
+    for (uint64_t got = 0; got < sent;) {
+        size_t n = read_some(fd, bytes, sent - got < PIECE ? sent - got : PIECE);
+        assert_int_not_equal(n, 0);
+        got += n;
+    }
+    char why[8] = "";
+    assert_int_equal(read_some(fd, why, 4), 4);
+    assert_string_equal(why, "slow"); /* now it was read, and nothing more came */
+    close(fd);
+    close_server(server);
+    slow_step = 3;
+    slow_incomplete_nbytes = 0;
+}
+
+static void a_handed_over_socket_serves_all_workers(void **state)
+{
+    (void)state;
+    struct net_config config = config_for(&handler_echo);
+    struct sockaddr_in address = {.sin_family = AF_INET};
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    int listening = socket(AF_INET, SOCK_STREAM, 0);
+    assert_int_equal(bind(listening, (struct sockaddr *)&address, sizeof address), 0);
+    assert_int_equal(listen(listening, 16), 0);
+    config.listeners[0].inherited_fd = listening;
+    config.workers = 2;
+    config.pin_workers = true;
+    struct net_server *server = open_server(&config);
+    for (int i = 0; i < 20; i++) {
+        char got[8] = "";
+        int fd = connect_tcp(server);
+        send_text(fd, "hello");
+        assert_int_equal(read_some(fd, got, 5), 5);
+        assert_string_equal(got, "hello");
+        close(fd);
+    }
+    close_server(server);
+}
+
+static void a_handed_over_descriptor_that_does_not_listen_is_refused(void **state)
+{
+    (void)state;
+    for (int connected = 0; connected < 2; connected++) {
+        struct net_config config = config_for(&handler_echo);
+        struct net_server *server = NULL;
+        struct net_error error = {""};
+        int ends[2];
+        assert_int_equal(connected ? socketpair(AF_UNIX, SOCK_STREAM, 0, ends) : pipe(ends), 0);
+        config.listeners[0].inherited_fd = ends[0];
+        assert_int_equal(net_open(&config, NULL, &server, &error), CDX_INVALID);
+        assert_non_null(strstr(error.text, "the descriptor handed over is not a listening socket"));
+        close(ends[1]);
+    }
+}
+
+static void ipv6_is_served_by_two_workers(void **state)
+{
+    (void)state;
+    struct net_config config = config_for(&handler_echo);
+    struct net_server *server = NULL;
+    struct net_error error = {""};
+    config.listeners[0].host = "::1";
+    config.workers = 2;
+    if (net_open(&config, NULL, &server, &error) != CDX_OK)
+        skip(); /* a machine without IPv6 */
+    assert_int_equal(net_start(server, &error), CDX_OK);
+    char text[128];
+    net_listener_address(server, 0, text, sizeof text);
+    assert_memory_equal(text, "[::1]:", 6);
+    struct sockaddr_in6 address = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT};
+    address.sin6_port = htons((uint16_t)atoi(text + 6));
+    for (int i = 0; i < 20; i++) {
+        char got[8] = "";
+        int fd = socket(AF_INET6, SOCK_STREAM, 0);
+        assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof address), 0);
+        send_text(fd, "hello");
+        assert_int_equal(read_some(fd, got, 5), 5);
+        assert_string_equal(got, "hello");
+        close(fd);
+    }
+    assert_int_equal(stats_of(server).connections_accepted, 20);
+    close_server(server);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -435,6 +667,13 @@ int main(void)
         cmocka_unit_test(a_port_that_is_taken_is_refused_even_by_ourselves),
         cmocka_unit_test(a_socket_file_is_replaced_only_when_nobody_listens),
         cmocka_unit_test(a_failing_allocation_costs_at_most_its_connection),
+        cmocka_unit_test(more_connections_than_one_poll_reports_lose_nothing),
+        cmocka_unit_test(small_answers_that_wait_are_bounded_by_the_memory_they_take),
+        cmocka_unit_test(answers_arrive_however_slowly_they_are_read),
+        cmocka_unit_test(a_request_is_not_slow_while_its_connection_is_paused),
+        cmocka_unit_test(a_handed_over_socket_serves_all_workers),
+        cmocka_unit_test(a_handed_over_descriptor_that_does_not_listen_is_refused),
+        cmocka_unit_test(ipv6_is_served_by_two_workers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

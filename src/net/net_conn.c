@@ -75,6 +75,7 @@ static void on_shutdown(uv_shutdown_t *request, int status)
         return;
     }
     conn->state = NET_LINGERING;
+    conn->deadline_ms = uv_now(&conn->loop->uv) + NET_LINGER_MS;
     start_reading(conn);
 }
 
@@ -126,6 +127,7 @@ static void resume(struct net_conn *conn)
         conn->unsent > conn->loop->server->config.output_low_nbytes)
         return;
     conn->paused = false;
+    conn->begun_ms = uv_now(&conn->loop->uv); /* the peer could not go on before */
     if (conn->stash_nbytes != 0) {
         net_link_append(&conn->loop->later, &conn->ready);
         net_loop_again(conn->loop);
@@ -140,7 +142,7 @@ static void on_written(uv_write_t *request, int status)
 {
     struct net_write *write = request->data;
     struct net_conn *conn = write->conn;
-    conn->unsent -= write->nbytes;
+    conn->unsent -= sizeof *write + write->nbytes;
     if (status == 0)
         net_count(&conn->loop->counters.bytes_out, write->nbytes);
     cdx_free(write);
@@ -173,7 +175,7 @@ static void send_later(struct net_conn *conn, const uint8_t *bytes, size_t n)
         close_reset(conn);
         return;
     }
-    conn->unsent += n;
+    conn->unsent += sizeof *write + n; /* many small answers cost more than their bytes */
 }
 
 void net_conn_send(struct net_conn *conn, struct handler_output *out)
@@ -275,9 +277,11 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
     struct net_inputs *in = &conn->loop->inputs;
     (void)suggested;
     *buf = (uv_buf_t){.base = NULL, .len = 0};
+    if (!net_link_alone(&conn->ready))
+        return; /* its input of this turn is not worked on yet: see no_room() */
     if (NET_INPUT_NBYTES - in->used < NET_INPUT_PIECE_NBYTES) {
         if (in->current + 1 == NET_INPUT_BUFFERS_MAX)
-            return; /* read again after the turn */
+            return; /* on_read() runs the turn */
         in->current++;
         in->used = 0;
     }
@@ -298,9 +302,22 @@ static void take_input(struct net_conn *conn, const uv_buf_t *buf, size_t n)
     conn->active_ms = uv_now(&loop->uv);
     conn->had_input = true;
     conn->input = cdx_bytes_of(buf->base, n);
+    conn->filled = n == buf->len;
     net_link_append(&conn->host->ready, &conn->ready);
-    if (n == buf->len)
-        stop_reading(conn); /* there is more: the next turn's */
+}
+
+/*
+ * on_alloc() had no room. After a read that took all the room, libuv asks for
+ * more at once: that is the next turn's, and costs nothing here. Otherwise the
+ * buffers are used up, or libuv polled twice before the turn (it does when all of
+ * the events it asks for were there): the turn is run now, then there is room.
+ */
+static void no_room(struct net_conn *conn)
+{
+    if (conn->filled)
+        conn->filled = false;
+    else
+        net_loop_turn(conn->loop);
 }
 
 static void discard(struct net_conn *conn, size_t n)
@@ -313,8 +330,12 @@ static void discard(struct net_conn *conn, size_t n)
 static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 {
     struct net_conn *conn = stream->data;
-    if (n == 0 || n == UV_ENOBUFS)
+    if (n == 0)
         return;
+    if (n == UV_ENOBUFS) {
+        no_room(conn);
+        return;
+    }
     if (n == UV_EOF) {
         conn->eof = true;
         conn->had_input = true;
@@ -461,9 +482,22 @@ enum cdx_status net_conn_accept(struct net_listener *listener)
 
 /* ---- deadlines ---- */
 
+/* A peer that reads, however slowly, is neither idle nor gone. */
+static void note_progress(struct net_conn *conn, uint64_t now)
+{
+    size_t queued = uv_stream_get_write_queue_size(&conn->uv.stream);
+    if (queued < conn->queued) {
+        conn->active_ms = now;
+        if (conn->state == NET_FLUSHING)
+            conn->deadline_ms = now + NET_LINGER_MS;
+    }
+    conn->queued = queued;
+}
+
 void net_conn_tick(struct net_conn *conn, uint64_t now)
 {
     struct net_server *server = conn->loop->server;
+    note_progress(conn, now);
     if (conn->state == NET_FLUSHING || conn->state == NET_LINGERING) {
         if (now >= conn->deadline_ms)
             net_conn_close(conn);
@@ -471,7 +505,8 @@ void net_conn_tick(struct net_conn *conn, uint64_t now)
     }
     if (conn->state != NET_SERVING)
         return;
-    if (conn->incomplete != 0 && now - conn->begun_ms >= limit_of(&server->request_timeout_ms)) {
+    if (conn->incomplete != 0 && !conn->paused &&
+        now - conn->begun_ms >= limit_of(&server->request_timeout_ms)) {
         net_count(&conn->loop->counters.slow_closed, 1);
         net_conn_notice(conn, HANDLER_NOTICE_SLOW);
     } else if (now - conn->active_ms >= limit_of(&server->idle_timeout_ms)) {

@@ -24,7 +24,7 @@
 #define NET_INPUT_PIECE_NBYTES 16384u
 /** Memory that the loop's output keeps between turns; larger is given back. */
 #define NET_OUTPUT_KEEP_NBYTES (1u << 20)
-/** A connection that is ended waits so long for the peer to read the rest and to close. */
+/** A connection that is ended waits so long for the peer to read on, and then to close. */
 #define NET_LINGER_MS 5000u
 /** Bytes of a peer that are thrown away while it is waited for. */
 #define NET_LINGER_NBYTES_MAX (64u << 20)
@@ -95,15 +95,17 @@ struct net_conn {
     bool paused;     /* not read for its unsent answers */
     bool refused;    /* was over the limit of connections */
     bool had_input;  /* since the last look, while draining */
+    bool filled;     /* its last read took all the room there was: libuv will ask for more at once */
     struct cdx_bytes input; /* of this turn: in an input buffer, or in the stash */
     uint8_t *stash;  /* input that was not consumed */
     size_t stash_nbytes;
     size_t incomplete; /* bytes of an incomplete request */
-    size_t unsent;     /* bytes handed to uv_write */
+    size_t unsent;     /* memory of what was handed to uv_write */
+    size_t queued;     /* bytes that libuv still had at the last look */
     size_t discarded;  /* bytes thrown away while lingering */
     uint64_t active_ms;   /* last input or progress of output */
     uint64_t begun_ms;    /* when the incomplete request began */
-    uint64_t deadline_ms; /* of FLUSHING and LINGERING */
+    uint64_t deadline_ms; /* of FLUSHING without progress, and of LINGERING */
     uv_shutdown_t shutdown;
     _Alignas(16) uint8_t session[];
 };
@@ -156,7 +158,6 @@ struct net_loop {
     bool draining;
     bool ending;      /* the loop's own handles are closing */
     bool again_active;
-    bool in_turn;
     uint64_t drain_begun_ms;
     struct net_listener listeners[NET_LISTENERS_MAX];
     struct net_host hosts[NET_LISTENERS_MAX];
@@ -248,7 +249,7 @@ void *net_loop_run(void *loop);
 /** Ends the loop when nothing keeps it any more. */
 void net_loop_maybe_end(struct net_loop *loop);
 
-/** Works on everything that is ready. */
+/** Works on everything that is ready; all input buffers are free afterwards. */
 void net_loop_turn(struct net_loop *loop);
 
 /** Makes sure that another turn comes without waiting for input. */

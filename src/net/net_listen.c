@@ -12,6 +12,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
@@ -192,6 +193,14 @@ static int bind_unix(const struct address *a, const struct net_listener_config *
     return fd;
 }
 
+/* Such a descriptor may be of anything: accepting from it would fail for ever. */
+static bool is_listening(int fd)
+{
+    int on = 0;
+    socklen_t nbytes = sizeof on;
+    return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &on, &nbytes) == 0 && on != 0;
+}
+
 /* Every loop gets the same socket, the first the descriptor itself. */
 static enum cdx_status share_fd(struct net_server *server, size_t index, int fd,
                                 struct net_error *error)
@@ -199,7 +208,7 @@ static enum cdx_status share_fd(struct net_server *server, size_t index, int fd,
     const struct net_listener_config *l = &server->config.listeners[index];
     server->loops[0].listeners[index].fd = fd;
     for (unsigned w = 1; w < server->config.workers; w++) {
-        int copy = dup(fd);
+        int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
         if (copy < 0)
             return fail_errno(l, error);
         server->loops[w].listeners[index].fd = copy;
@@ -227,6 +236,11 @@ enum cdx_status net_listen_open(struct net_server *server, size_t index, struct 
 {
     const struct net_listener_config *l = &server->config.listeners[index];
     if (l->inherited_fd >= 0) {
+        if (!is_listening(l->inherited_fd)) {
+            close(l->inherited_fd);
+            return fail(l, error, "the descriptor handed over is not a listening socket",
+                        CDX_INVALID);
+        }
         server->ports[index] = port_of(l->inherited_fd);
         return share_fd(server, index, l->inherited_fd, error);
     }

@@ -7,8 +7,9 @@
  * check handle gives the noted input to the handlers, all connections of one
  * handler together, and sends each one's answers with one write.
  *
- * Failure modes: no memory for an input buffer: the read is tried again after the
- * turn has freed the others. The control command is looked at once per turn and on wake-up.
+ * Failure modes: all input buffers are in use, or there is no memory for one more:
+ * the turn is run at once, which frees them; the first is made before the loop runs, so
+ * that this helps. The control command is looked at once per turn and on wake-up.
  */
 #include "net_internal.h"
 
@@ -65,12 +66,10 @@ static void host_turn(struct net_loop *loop, struct net_host *host)
 void net_loop_turn(struct net_loop *loop)
 {
     bool worked = false;
-    loop->in_turn = true;
     for (size_t i = 0; i < loop->host_count; i++) {
         worked = worked || !net_link_alone(&loop->hosts[i].ready);
         host_turn(loop, &loop->hosts[i]);
     }
-    loop->in_turn = false;
     loop->inputs.current = 0;
     loop->inputs.used = 0;
     if (worked)
@@ -338,6 +337,9 @@ enum cdx_status net_loop_init(struct net_loop *loop)
     loop->uv.data = loop;
     net_link_init(&loop->conns);
     net_link_init(&loop->later);
+    loop->inputs.buffers[0] = cdx_malloc(NET_INPUT_NBYTES);
+    if (loop->inputs.buffers[0] == NULL)
+        return CDX_NO_MEMORY;
     if (handles_init(loop) != 0)
         return CDX_SYSTEM;
     for (size_t i = 0; i < loop->server->config.listener_count; i++) {
@@ -390,13 +392,25 @@ static void pin(unsigned index)
     }
 }
 
+/*
+ * Signals are control's thread's. SIGPIPE of a write to a reset connection stays
+ * blocked here; those that tell of our own faults must not, or no handler can report them.
+ */
+static void block_signals(void)
+{
+    static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT};
+    sigset_t blocked;
+    sigfillset(&blocked);
+    for (size_t i = 0; i < sizeof faults / sizeof faults[0]; i++)
+        sigdelset(&blocked, faults[i]);
+    pthread_sigmask(SIG_BLOCK, &blocked, NULL);
+}
+
 void *net_loop_run(void *arg)
 {
     struct net_loop *loop = arg;
     struct net_server *server = loop->server;
-    sigset_t all;
-    sigfillset(&all);
-    pthread_sigmask(SIG_BLOCK, &all, NULL);
+    block_signals();
     if (server->config.pin_workers)
         pin(loop->index);
     uv_run(&loop->uv, UV_RUN_DEFAULT);
