@@ -5,13 +5,14 @@
 #     sh tests/soak.sh CAUDEXD CAUDEX SECONDS
 #
 # A round opens connections, fills, reads, writes, lists and deletes, and drops what it stored.
-# Memory after a round may not grow beyond that after the third one. 0: it did not.
+# Memory after a round may not grow beyond that after the sixth one: by then the allocator has
+# kept what it will keep. 0: it did not.
 set -eu
 caudexd=$1
 caudex=$2
 seconds=$3
 round_s=10
-first_rounds=3
+first_rounds=6
 # What the allocator may keep that an earlier round did not need.
 slack_kib=16384
 mix=get=40,match=20,match_all=5,put=20,put_if=5,delete=10,list=1,children=1,count=1
