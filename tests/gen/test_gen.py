@@ -364,6 +364,15 @@ def test_every_output_is_rendered_from_a_template() -> None:
     assert all(text.endswith("\n") for text in render(plan).values())
 
 
+@pytest.mark.parametrize("word", sorted(names.STATE | names.RESERVED))
+def test_a_frame_has_no_field_that_generated_code_needs_the_name_of(word: str, tmp_path: Path) -> None:
+    path = tmp_path / "p.cdx"
+    text = (HERE / "good" / "mini.cdx").read_text(encoding="utf-8")
+    path.write_text(text.replace("    type: call;", f"    {word}: call;"), encoding="utf-8")
+    status, _, errors = call(str(path))
+    assert status == 1 and f"the field '{word}' cannot have this name" in errors
+
+
 def test_a_bar_in_documentation_does_not_end_a_cell_of_the_reference() -> None:
     text = (HERE / "good" / "mini.cdx").read_text(encoding="utf-8")
     for doc in ("Whom.", "Refused.", "Finds."):
