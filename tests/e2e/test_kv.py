@@ -217,6 +217,9 @@ def test_children_are_one_level_with_counts(peer):
     assert children(b"/a/") == [(b"/a/x", 1, 1), (b"/a/y", 1, 0)]
     assert children(b"/a", after=b"/a/x") == [(b"/a/y", 1, 0)]
     assert children(b"/a", limit=1) == [(b"/a/x", 1, 1)]
+    put(peer, b"/a/")
+    assert number(peer.one("count", b"/a/")) == 3
+    assert children(b"/a") == [(b"/a/", 3, 1), (b"/a/x", 1, 1), (b"/a/y", 1, 0)]
 
 
 def test_delete_leaves_what_is_below_and_drop_does_not(peer):
