@@ -41,7 +41,7 @@ STATE = frozenset(
     core client fn arg row row_arg reply sent_rid mark sent waiter is_last
     at bounds end frame in n nbytes next outcome p pieces q r s spill start whole wire
     any_shapes call fail find_in find_shape found i shapes shapes_of_any shapes_of_call take_reply
-    wait_begin wait_end
+    wait_begin wait_end abort free malloc memcmp memcpy memset take_bytes take_number
     """.split()
 )
 
