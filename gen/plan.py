@@ -260,7 +260,8 @@ class CShape:
 
     @property
     def answer_body(self) -> AnswerBody | None:
-        return next((AnswerBody(p.struct, p.field) for p in self.parts if p.struct is not None), None)
+        typed = (AnswerBody(p.struct, p.field) for p in self.parts if p.struct is not None)
+        return next(typed, None)
 
     def limit_of(self, field: Member) -> str:
         """C: most bytes of that field in this kind of frame."""
@@ -336,7 +337,7 @@ class Plan:
 
     @property
     def given_enums(self) -> list[str]:
-        """Names of the enums that encoders are given: in bodies, and in frames beside the selector."""
+        """Names of the enums that encoders are given: in bodies, and in frames."""
         in_bodies = [x.enum.name for s in self.structs for x in s.fields if x.enum is not None]
         return in_bodies + [x.enum.name for f in self.frames for x in f.enums if x.enum is not None]
 
@@ -367,9 +368,11 @@ class Plan:
         enum = f"{self.PREFIX}_{self.status.NAME}"
         lines = []
         for shape in call.answers:
-            used = [f"body.{part.struct.name}" if part.struct else part.field.name for part in shape.parts]
+            used = [f"body.{part.struct.name}" if part.struct else part.field.name
+                    for part in shape.parts]
             name = f"{enum}_{shape.status.NAME if shape.status else ''}"
-            lines.append(f"{name}{' (to `row`)' if shape.more else ''}: {', '.join(used) or 'no fields'}.")
+            told = " (to `row`)" if shape.more else ""
+            lines.append(f"{name}{told}: {', '.join(used) or 'no fields'}.")
         return lines
 
     @property
@@ -380,7 +383,7 @@ class Plan:
 
     @property
     def rid_max(self) -> int:
-        """The largest RID that a client gives out: wider fields are told apart by one value above it."""
+        """The largest RID that a client gives out; one value above it tells wider fields apart."""
         width = self.response.correlate.width
         return (1 << (8 * width)) - 1 if width <= 4 else 0xFFFFFFFE
 
@@ -396,7 +399,8 @@ class _Planner:
         self.order = "be" if protocol.big_endian else "le"
         self.prefix = protocol.prefix
         self.PREFIX = names.upper(protocol.prefix)
-        self.types = {t.name: CType(t.name, names.upper(t.name), t.max, t.span.line) for t in protocol.types}
+        self.types = {t.name: CType(t.name, names.upper(t.name), t.max, t.span.line)
+                      for t in protocol.types}
         self.enums = {e.name: self.enum(e) for e in protocol.enums}
         self.structs = {s.name: self.struct(s) for s in protocol.structs}
 
@@ -405,7 +409,9 @@ class _Planner:
         frames = [self.frame(f) for f in p.frames]
         by_name = {f.name: f for f in frames}
         calls = [CCall(c.name, names.upper(c.name), c.number, c.span.line, c.doc) for c in p.calls]
-        any_calls = [CCall("any", "ANY", None, p.any_call.span.line, p.any_call.doc)] if p.any_call else []
+        any_calls = []
+        if p.any_call is not None:
+            any_calls.append(CCall("any", "ANY", None, p.any_call.span.line, p.any_call.doc))
         models = [*p.calls, *([p.any_call] if p.any_call else [])]
         for call, source in zip([*calls, *any_calls], models):
             shapes = ([source.request] if source.request else []) + list(source.answers)
@@ -428,7 +434,8 @@ class _Planner:
         return in_frames + in_bodies
 
     def enum(self, e: m.Enum) -> CEnum:
-        values = tuple(CValue(v.name, names.upper(v.name), v.value, v.span.line, v.doc, v.more) for v in e.values)
+        values = tuple(CValue(v.name, names.upper(v.name), v.value, v.span.line, v.doc, v.more)
+                       for v in e.values)
         return CEnum(e.name, names.upper(e.name), e.width, e.span.line, e.doc, values)
 
     def member(self, f: m.Field) -> Member:
@@ -458,20 +465,23 @@ class _Planner:
         if segments[-1].bytes is not None:
             segments[-1].bytes.is_final = True
         gathered = max(4, *(x.width for x in members))
-        own = [("uint64_t", "offset", "stream bytes taken"), ("uint64_t", "begin", "where the message began"),
+        own = [("uint64_t", "offset", "stream bytes taken"),
+               ("uint64_t", "begin", "where the message began"),
                ("uint64_t", "error_at", "offset of the error"),
                (names.unsigned(gathered), "acc", "a number that is being read"),
                ("int", "cs", "Ragel's state"),
                ("uint32_t", "left", "what is missing of a counted field")]
         taken = [(x.ctype, x.name if x.kind == "int" else f"{x.name}_len", "") for x in members]
         taken.sort(key=lambda t: -int(t[0][4:-2]))
-        state = own + taken + [("uint8_t", "field", "of the error"), ("uint8_t", "reason", "of the error; 0: none")]
+        state = own + taken + [("uint8_t", "field", "of the error"),
+                               ("uint8_t", "reason", "of the error; 0: none")]
         size = STATE_NBYTES + gathered + sum(x.width for x in members)
         by_name = {x.name: x for x in members}
         return CFrame(
             f.name, names.upper(f.name), f.span.line, f.doc, members, segments, counted,
             by_name[f.selector.name], by_name[f.correlate.name], table, f.head,
-            "".join(f", struct cdx_bytes {x.name}" if x.kind == "bytes" else f", {x.ctype} {x.name}" for x in members),
+            "".join(f", struct cdx_bytes {x.name}" if x.kind == "bytes" else f", {x.ctype} {x.name}"
+                    for x in members),
             "".join(f", {x.name}" for x in members), [StateMember(*s) for s in state],
             (size + 7) // 8 * 8, [t[1] for t in taken],
         )
@@ -516,7 +526,8 @@ class _Planner:
         local = names.unsigned(max(4, member.width)) if is_bytes else member.ctype
         is_selector = isinstance(source.type, m.Selector)
         return Step(
-            var, var, member.name, member.NAME, member.width, member.order, at, member.line, member.enum,
+            var, var, member.name, member.NAME, member.width, member.order, at, member.line,
+            member.enum,
             is_selector, is_bytes or is_selector or member.enum is not None, member.start, member,
             member.ctype, local, f"({member.ctype})" if local != member.ctype else "",
             f"({member.ctype}){member.name}.len" if is_bytes else member.name, is_first,
@@ -532,8 +543,10 @@ class _Planner:
             bounds.append(Bound(counted.name, use.min if use else 0, use.max if use else 0))
             if use is not None and isinstance(use.body, m.Struct):
                 body = self.structs[use.body.name]
-                frame.bodies.append(BodyOf(call, body, use.span.line, counted, " + " + counted.len_end))
-        assert body is not None or all(b.min == 0 for b in bounds), "the parser's wide path relies on it"
+                start = " + " + counted.len_end
+                frame.bodies.append(BodyOf(call, body, use.span.line, counted, start))
+        # The parser's wide path relies on it.
+        assert body is not None or all(b.min == 0 for b in bounds)
         frame.rows.append(Row(call, tuple(bounds), body))
 
     # ---- shapes ----
@@ -571,9 +584,9 @@ class _Planner:
         for x in frame.fields:
             part = parts.get(x.name)
             if x is frame.selector:
-                args.append(f"{self.PREFIX}_CALL_{shape.call.NAME}" if shape.status is None
-                            else f"{self.PREFIX}_{names.upper(frame.selector.enum.name if frame.selector.enum else '')}"
-                                 f"_{shape.status.NAME}")
+                enum = frame.selector.enum
+                args.append(f"{self.PREFIX}_{enum.NAME}_{shape.status.NAME}" if enum and shape.status
+                            else f"{self.PREFIX}_CALL_{shape.call.NAME}")
             elif x.kind == "int":
                 params.append(f"{x.ctype} {x.name}")
                 args.append(x.name)
