@@ -45,12 +45,17 @@ enum net_family { NET_TCP, NET_UNIX };
 /** One address to listen on. The texts are borrowed until net_close. */
 struct net_listener_config {
     enum net_family family;
-    /** NET_TCP: a literal IPv4 or IPv6 address; `::` also takes IPv4. NET_UNIX: the socket's path. */
+    /**
+     * NET_TCP: a literal IPv4 or IPv6 address; `::` also takes IPv4. NET_UNIX: the socket's path.
+     */
     const char *host;
     uint16_t port;      /* NET_TCP; 0: any free one, see net_listener_address() */
     uint32_t unix_mode; /* NET_UNIX: permission bits of the socket file */
     const struct handler_class *handler;
-    /** A listening socket handed over by a service manager, taken by net_open; its path stays. Or -1. */
+    /**
+     * A listening socket handed over by a service manager, taken by net_open; its path stays. Or
+     * -1.
+     */
     int inherited_fd;
 };
 
@@ -65,7 +70,7 @@ struct net_config {
     uint64_t request_timeout_ms;     /* from an incomplete request's first byte */
     uint64_t drain_timeout_ms;       /* net_drain() closes what is left after this */
     size_t request_nbytes_max;       /* an incomplete request larger than this: closed */
-    size_t output_high_nbytes;       /* unsent answers above this: reading stops */
+    size_t output_high_nbytes;       /* memory of unsent answers above this: reading stops */
     size_t output_low_nbytes;        /* … and goes on below this; < high */
     unsigned keepalive_s;            /* first TCP keepalive probe */
     bool pin_workers;                /* worker i to the i-th allowed core */
@@ -91,7 +96,7 @@ struct net_stats {
     uint64_t bytes_out;
     uint64_t turns;                 /* loop turns that had input */
     uint64_t paused;                /* times a connection was paused for its unsent output */
-    uint64_t accept_paused;         /* times a listener was paused for want of descriptors or memory */
+    uint64_t accept_paused;         /* times a listener waited for descriptors or memory */
 };
 
 struct net_server;
@@ -107,7 +112,8 @@ struct net_error {
  * Binds all listeners and prepares the workers; no thread runs yet. `config`
  * is copied, its texts and `store` are borrowed. The handlers' env.stats gives
  * net's own counters ("net.connections_open", …). CDX_OK; CDX_SYSTEM,
- * CDX_ADDRESS, CDX_INVALID or CDX_NO_MEMORY with `error->text` ("127.0.0.1:7117: address already in use").
+ * CDX_ADDRESS, CDX_INVALID or CDX_NO_MEMORY with `error->text`
+ * ("127.0.0.1:7117: Address already in use").
  */
 CDX_MUST_CHECK enum cdx_status net_open(const struct net_config *config, struct store *store,
                                         struct net_server **server, struct net_error *error);
@@ -124,7 +130,10 @@ void net_stop(struct net_server *server);
 /** Waits until every worker has ended. */
 void net_join(struct net_server *server);
 
-/** Frees a server whose workers have ended or never started; removes its unix sockets. NULL is ignored. */
+/**
+ * Frees a server whose workers have ended or never started; removes its unix sockets. NULL is
+ * ignored.
+ */
 void net_close(struct net_server *server);
 
 /* ---- operations: any thread ---- */
@@ -132,12 +141,18 @@ void net_close(struct net_server *server);
 /** Changes the limits; takes effect at each worker's next turn. */
 void net_set_limits(struct net_server *server, const struct net_limits *limits);
 
-/** Called on the last worker's thread when all have ended after a drain or stop. Set before net_start. */
+/**
+ * Called on the last worker's thread when all have ended after a drain or stop. Set before
+ * net_start.
+ */
 void net_on_ended(struct net_server *server, void (*ended)(void *arg), void *arg);
 
 /* ---- inspection ---- */
 
-/** The address that listener `index` is bound to, as text: "127.0.0.1:40123", "[::1]:7117", "unix:/run/x.sock". */
+/**
+ * The address that listener `index` is bound to, as text: "127.0.0.1:40123", "[::1]:7117",
+ * "unix:/run/x.sock".
+ */
 void net_listener_address(const struct net_server *server, size_t index, char *text, size_t size);
 
 /** A consistent-enough sum of the workers' counters. */

@@ -480,6 +480,22 @@ enum cdx_status net_conn_accept(struct net_listener *listener)
     return CDX_OK;
 }
 
+/* ---- invariant ---- */
+
+bool net_conn_check(const struct net_conn *conn)
+{
+    bool waits = !net_link_alone(&conn->ready);
+    if ((conn->stash == NULL) != (conn->stash_nbytes == 0))
+        return false;
+    if (conn->state != NET_SERVING)
+        return !waits; /* nothing is answered any more */
+    if (conn->stash_nbytes != 0 || conn->paused || conn->eof) {
+        /* not read; what is left is taken by the next turn, or when there is room again */
+        return !conn->reading && waits != conn->paused;
+    }
+    return conn->reading && !conn->refused;
+}
+
 /* ---- deadlines ---- */
 
 /* A peer that reads, however slowly, is neither idle nor gone. */

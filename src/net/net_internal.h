@@ -95,7 +95,7 @@ struct net_conn {
     bool paused;     /* not read for its unsent answers */
     bool refused;    /* was over the limit of connections */
     bool had_input;  /* since the last look, while draining */
-    bool filled;     /* its last read took all the room there was: libuv will ask for more at once */
+    bool filled;     /* its last read took all the room: libuv asks for more at once */
     struct cdx_bytes input; /* of this turn: in an input buffer, or in the stash */
     uint8_t *stash;  /* input that was not consumed */
     size_t stash_nbytes;
@@ -278,6 +278,9 @@ void net_conn_send(struct net_conn *conn, struct handler_output *out);
 /** After the connection's turn: keeps what was not consumed, and reads on, waits or ends. */
 void net_conn_after_turn(struct net_conn *conn, enum handler_verdict verdict, size_t consumed,
                          bool answered);
+
+/** What is true of a connection between two callbacks; for asserts. */
+bool net_conn_check(const struct net_conn *conn);
 
 /** Looks at the connection's deadlines. */
 void net_conn_tick(struct net_conn *conn, uint64_t now_ms);

@@ -91,7 +91,8 @@ static int bind_tcp(const struct address *a, bool reuse_port)
         return -1;
     const int on = 1;
     /* `::` also takes IPv4, whatever the system's default; any other address is one family's. */
-    const int only6 = a->of.any.sa_family == AF_INET6 && !IN6_IS_ADDR_UNSPECIFIED(&a->of.v6.sin6_addr);
+    const int only6 =
+        a->of.any.sa_family == AF_INET6 && !IN6_IS_ADDR_UNSPECIFIED(&a->of.v6.sin6_addr);
     int rc = setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
     if (rc == 0 && reuse_port)
         rc = setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);

@@ -46,6 +46,7 @@ static void answer_taken(struct net_loop *loop, struct net_host *host, struct ne
         bool answered = loop->out.len != 0;
         net_conn_send(conn, &loop->out);
         net_conn_after_turn(conn, verdict, consumed, answered);
+        assert(net_conn_check(conn));
     }
 }
 
@@ -147,8 +148,9 @@ static void drain_begin_conn(struct net_conn *conn)
 /* A connection that sent nothing since the last look has had all its answers. */
 static void drain_conn(struct net_conn *conn)
 {
-    bool late = uv_now(&conn->loop->uv) - conn->loop->drain_begun_ms >
-                atomic_load_explicit(&conn->loop->server->drain_timeout_ms, memory_order_relaxed) / 2;
+    uint64_t limit =
+        atomic_load_explicit(&conn->loop->server->drain_timeout_ms, memory_order_relaxed);
+    bool late = uv_now(&conn->loop->uv) - conn->loop->drain_begun_ms > limit / 2;
     if (conn->state == NET_SERVING && (late || (!conn->had_input && conn->stash_nbytes == 0)))
         net_conn_notice(conn, HANDLER_NOTICE_STOPPING);
     conn->had_input = false;
@@ -266,6 +268,7 @@ static void on_tick(uv_timer_t *timer)
     struct net_link *link = loop->conns.next;
     while (link != &loop->conns) {
         struct net_link *next = link->next;
+        assert(net_conn_check(NET_CONN_OF_ALL(link)));
         net_conn_tick(NET_CONN_OF_ALL(link), now);
         link = next;
     }
