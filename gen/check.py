@@ -330,7 +330,7 @@ def _kind(item: Item) -> str:
 def _named(p: m.Protocol) -> Iterator[tuple[str, str, Span]]:
     """Every name that stands in C as it is, as (what, name, place)."""
     if "protocol" not in p.broken:
-        yield "prefix", p.prefix, p.span
+        yield "prefix", p.prefix, p.prefix_span
     items: Sequence[Item] = [*p.types, *p.enums, *p.structs]
     for item in items:
         yield _kind(item), item.name, item.span

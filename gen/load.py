@@ -86,7 +86,7 @@ def read(path: Path, name: str, report_to: list[str]) -> SourceFile | None:
         line = data.count(b"\n", 0, error.start) + 1
         column = len(data[:error.start].split(b"\n")[-1].decode("utf-8")) + 1
         report_to.append(f"{name}:{line}:{column}: error[CDX0101]: byte 0x{data[error.start]:02x} "
-                         "is not UTF-8")
+                         "is not UTF-8\n  help: save the file as UTF-8")
         return None
     if text.startswith("\ufeff"):
         text = text[1:]

@@ -203,6 +203,7 @@ class Protocol:
     big_endian: bool
     port: int
     prefix: str
+    prefix_span: Span
     types: tuple[Bytes, ...] = ()
     enums: tuple[Enum, ...] = ()
     structs: tuple[Struct, ...] = ()

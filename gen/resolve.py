@@ -69,7 +69,8 @@ class _Resolver:
         """Stands in for a protocol block that is missing or could not be read."""
         self.broken.add("protocol")
         return {"source": self.source, "name": "none", "doc": ("None.",), "span": Span(1, 1, 1),
-                "major": 1, "minor": 0, "big_endian": True, "port": 1, "prefix": "none"}
+                "major": 1, "minor": 0, "big_endian": True, "port": 1, "prefix": "none",
+                "prefix_span": Span(1, 1, 1)}
 
     def head(self, node: s.ProtocolNode) -> dict[str, Any]:
         values: dict[str, s.Word | s.Number] = {}
@@ -83,11 +84,11 @@ class _Resolver:
         endian, port, prefix = (values.get(k) for k in ("endian", "port", "prefix"))
         if not isinstance(endian, s.Word) or endian.text not in ("big", "little"):
             self.report.error("CDX0302", endian.span if endian else node.name.span,
-                              "the byte order is missing or unknown",
+                              "this is no byte order" if endian else "the byte order is missing",
                               "write: endian big; or endian little;")
         if not isinstance(port, s.Number) or not 1 <= port.value <= PORT_MAX:
             self.report.error("CDX0302", port.span if port else node.name.span,
-                              "the default port is missing or out of range",
+                              "this is no port" if port else "the default port is missing",
                               f"write: port N; with N from 1 to {PORT_MAX}")
         if isinstance(prefix, s.Number):
             self.report.error("CDX0302", prefix.span, "the prefix of C names is a word",
@@ -101,6 +102,7 @@ class _Resolver:
             "big_endian": not (isinstance(endian, s.Word) and endian.text == "little"),
             "port": port.value if isinstance(port, s.Number) else 1,
             "prefix": prefix.text if isinstance(prefix, s.Word) else node.name.text,
+            "prefix_span": prefix.span if isinstance(prefix, s.Word) else node.name.span,
         }
 
     # ---- types and bodies ----
@@ -238,11 +240,12 @@ class _Resolver:
         name = node.name.text if node.name else "any"
         errors = len(self.report.found)
         self.is_lost = False
-        clauses = {"request": node.requests, "row": node.rows, "response": node.responses}
-        for what, found in clauses.items():
-            if len(found) > 1:
-                self.report.error("CDX0202", node.span, f"'{name}' has two {what} clauses",
-                                  "keep one")
+        clauses = {"request": [o.span for o in node.requests], "row": [o.span for o in node.rows],
+                   "response": [r[0].span for r in node.responses]}
+        for what, spans in clauses.items():
+            for extra in spans[1:]:
+                self.report.error("CDX0202", extra, f"'{name}' has a second {what} clause",
+                                  "keep one", Note(spans[0], "the first one"))
         request = self.frames.get("request")
         response = self.frames.get("response")
         asks = self.shape(node.requests[0], request, None) if node.requests and request else None
