@@ -254,7 +254,8 @@ def _misfit(token: Token, error: UnexpectedToken, report: Report) -> None:
                      "put it above the item that it is for, or write // for a comment")
     else:
         shown = str(token) if len(token) <= 40 else f"{str(token)[:40]}…"
-        words = [word for word, kind in KEYWORDS.items() if kind in (error.accepts or error.expected)]
+        taken = error.accepts or error.expected
+        words = [word for word, kind in KEYWORDS.items() if kind in taken]
         near = difflib.get_close_matches(shown, words, n=1)
         guess = f"did you mean '{near[0]}'? " if near else ""
         report.error("CDX0103", span_of(token), f"'{shown}' does not fit here",

@@ -101,6 +101,26 @@ def test_every_code_is_in_the_language_reference() -> None:
     assert [code for code in CODES if code not in text] == []
 
 
+def test_the_language_reference_shows_messages_that_are_told() -> None:
+    text = (ROOT / "proto" / "README.md").read_text(encoding="utf-8")
+    shown = re.findall(r"^\| (CDX\d+) \| (.*) \| (.*) \|$", text, flags=re.M)
+    assert {code: what for code, what, _ in shown} == CODES
+    told = "".join(path.with_suffix(".err").read_text(encoding="utf-8") for path in BAD)
+    assert [e for code, _, e in shown if f"error[{code}]: {e}\n" not in told] == []
+
+
+@pytest.mark.parametrize("path", BAD, ids=lambda p: p.stem)
+def test_every_error_says_where_and_what_to_do(path: Path) -> None:
+    text = path.with_suffix(".err").read_text(encoding="utf-8")
+    blocks = re.split(r"^(?=\S+: error\[)", text, flags=re.M)[1:]
+    assert blocks
+    for block in blocks:
+        assert re.match(rf"{re.escape(path.name)}:\d+:\d+: error", block), block
+        assert re.search(r"^  help: \S", block, flags=re.M), block
+        if "is not UTF-8" not in block:  # such a line cannot be shown
+            assert re.search(r"^ +\d+ \|.*\n +\| +\^+$", block, flags=re.M), block
+
+
 @pytest.mark.parametrize("path", BAD, ids=lambda p: p.stem)
 def test_the_caret_stands_under_the_place(path: Path) -> None:
     lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
