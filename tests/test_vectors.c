@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The committed test vectors through parser and encoder: every vector whole,
+ * The committed test vectors through parser, encoder and client: every vector whole,
  * byte by byte, at every single cut (large ones: at the cuts near their ends and
  * fields), and every truncation.
  *
@@ -8,7 +8,7 @@
  */
 #include "guard.h"
 
-#include <caudex/kv.h>
+#include <caudex/kv_client.h>
 
 #include <inttypes.h>
 #include <setjmp.h>
@@ -26,6 +26,8 @@
 
 /* The vector at hand, for messages. */
 static const char *current;
+/* Answers of examples that the client accepted. */
+static size_t client_examples;
 
 /* `more first..last until total in field` */
 struct more {
@@ -275,6 +277,57 @@ static void check_encoder(const struct vector *v)
     free(room);
 }
 
+/* The call of "match: ok of example 1", or CDX_CLIENT_CALL_NONE for vectors of no example. */
+static uint16_t example_call(const struct vector *v)
+{
+    const char *colon = strchr(v->title, ':');
+    if (colon == NULL || strstr(v->title, " of example ") == NULL)
+        return CDX_CLIENT_CALL_NONE;
+    for (size_t i = 0; i < KV_CALLS_COUNT; i++) {
+        const char *name = kv_call_name(kv_calls[i]);
+        if (strlen(name) == (size_t)(colon - v->title) &&
+            memcmp(name, v->title, strlen(name)) == 0)
+            return kv_calls[i];
+    }
+    fail_msg("%sno such call", v->title);
+    return CDX_CLIENT_CALL_NONE;
+}
+
+/* A response as the client sees it: its RID and whether it is the last; an example fits its call. */
+static void check_client(const struct vector *v)
+{
+    const struct cdx_client_protocol *protocol = &kv_client_protocol;
+    void *parser = malloc(protocol->parser_nbytes);
+    void *message = malloc(protocol->message_nbytes);
+    void *reply = malloc(protocol->reply_nbytes);
+    struct cdx_client_frame frame;
+    struct cdx_parse_error error;
+    struct cdx_spill spill;
+    const uint8_t *next = v->bytes;
+    protocol->parser_init(parser);
+    cdx_spill_init(&spill);
+    enum cdx_status status =
+        protocol->feed(parser, &spill, &next, v->bytes + v->len, message, &frame);
+    assert_int_equal(status, v->is_error ? CDX_MALFORMED : CDX_OK);
+    if (v->is_error) {
+        protocol->error(parser, &error);
+        assert_int_equal(error.offset, v->offset);
+        assert_string_equal(error.reason, v->reason);
+    } else {
+        assert_int_equal(frame.rid, v->rid);
+        assert_int_equal(frame.last, v->selector != KV_STATUS_ROW);
+        uint16_t call = example_call(v);
+        if (call != CDX_CLIENT_CALL_NONE) {
+            assert_int_equal(protocol->accept(call, message, reply, &error), CDX_OK);
+            client_examples++;
+        }
+    }
+    cdx_spill_free(&spill);
+    free(reply);
+    free(message);
+    free(parser);
+}
+
 static void check_vector(struct vector *v)
 {
     if (v->bytes == NULL)
@@ -284,6 +337,8 @@ static void check_vector(struct vector *v)
     check_cuts(v, &guard);
     if (!v->is_error)
         check_encoder(v);
+    if (!is_request)
+        check_client(v);
     guard_close(&guard);
     free(v->bytes);
     free((void *)(uintptr_t)v->key.data);
@@ -324,6 +379,7 @@ static void responses_are_parsed_and_encoded_as_their_vectors_say(void **state)
     (void)state;
     is_request = false;
     assert_true(check_file(VECTORS "/kv_response.md") > 40);
+    assert_true(client_examples > 20);
 }
 
 int main(void)
