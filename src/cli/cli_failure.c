@@ -34,6 +34,14 @@ const char *cli_show(struct cli_shown *shown, struct cdx_bytes bytes)
     return shown->text;
 }
 
+const char *cli_show_input(struct cli_shown *shown, const char *name)
+{
+    if (strcmp(name, "-") == 0)
+        return "stdin";
+    bool plain = strlen(cli_show(shown, cdx_cstr(name))) == strlen(name) + 2;
+    return plain ? name : shown->text;
+}
+
 enum cli_exit cli_exit_of(enum cdx_status status)
 {
     switch (status) {

@@ -51,6 +51,12 @@ enum cli_exit cli_fail(struct cli_failure *failure, enum cli_exit exit, const ch
 /** `'bytes'` in the escape form, cut when long; returns `shown->text`. */
 const char *cli_show(struct cli_shown *shown, struct cdx_bytes bytes);
 
+/**
+ * The name of an input, before `:LINE`: as it is, quoted only when it needs
+ * escapes; `stdin` for `-`. Borrowed from either parameter.
+ */
+const char *cli_show_input(struct cli_shown *shown, const char *name);
+
 /** The exit status that stands for an outcome of the client: timeout, closed, malformed, … */
 enum cli_exit cli_exit_of(enum cdx_status status);
 
