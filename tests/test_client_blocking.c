@@ -365,6 +365,56 @@ static void an_answer_that_does_not_come_times_out_and_the_connection_goes_on(vo
     fake_server_stop(&server);
 }
 
+#define SLOW_ROWS 6u
+#define SLOW_ROW_MS 100u
+
+/* Answers the first request, whatever it is, with rows that take their time. */
+static void *send_slow_rows(void *arg)
+{
+    const int fd = *(const int *)arg;
+    const struct kv_rows_end end = {.rows = SLOW_ROWS};
+    uint8_t bytes[256];
+    assert_true(read(fd, bytes, sizeof bytes) > 0);
+    for (unsigned i = 0; i <= SLOW_ROWS; i++) {
+        struct cdx_out out = {.next = bytes, .end = bytes + sizeof bytes};
+        (void)poll(NULL, 0, SLOW_ROW_MS);
+        if (i < SLOW_ROWS)
+            assert_int_equal(kv_match_all_row_encode(&out, 1, CDX_STR("/"), CDX_STR("v")), CDX_OK);
+        else
+            assert_int_equal(kv_match_all_ok_encode(&out, 1, &end), CDX_OK);
+        assert_int_equal(write(fd, bytes, (size_t)(out.next - bytes)), out.next - bytes);
+    }
+    return NULL;
+}
+
+static bool count_slow_row(void *arg, const struct kv_reply *row)
+{
+    unsigned *rows = arg;
+    (void)row;
+    ++*rows;
+    return true;
+}
+
+static void an_answer_may_last_longer_than_the_timeout_while_rows_come(void **state)
+{
+    const struct cdx_client_options options = {.timeout_ms = 4 * SLOW_ROW_MS};
+    struct kv_client *kv = NULL;
+    struct kv_reply reply;
+    pthread_t thread;
+    unsigned rows = 0;
+    int pair[2];
+    (void)state;
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+    assert_int_equal(pthread_create(&thread, NULL, send_slow_rows, &pair[0]), 0);
+    assert_int_equal(kv_client_adopt(pair[1], "pair", &options, &kv), CDX_OK);
+    assert_int_equal(kv_match_all(kv, CDX_STR("/"), count_slow_row, &rows, &reply), CDX_OK);
+    assert_int_equal(rows, SLOW_ROWS);
+    assert_int_equal(reply.body.rows_end.rows, SLOW_ROWS);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    kv_close(kv);
+    (void)close(pair[0]);
+}
+
 /* ---- ends ---- */
 
 static void every_end_has_its_status_and_its_text(void **state)
@@ -620,6 +670,7 @@ int main(void)
         cmocka_unit_test(rows_come_one_by_one_and_may_be_stopped),
         cmocka_unit_test(a_reply_stays_valid_although_more_has_arrived),
         cmocka_unit_test(an_answer_that_does_not_come_times_out_and_the_connection_goes_on),
+        cmocka_unit_test(an_answer_may_last_longer_than_the_timeout_while_rows_come),
         cmocka_unit_test(every_end_has_its_status_and_its_text),
         cmocka_unit_test(a_peer_that_went_away_while_nothing_was_open_is_noticed),
         cmocka_unit_test(what_the_peer_said_before_it_closed_is_heard),

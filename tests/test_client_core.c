@@ -223,7 +223,82 @@ static void requests_fail_at_their_deadline_and_late_answers_are_dropped(void **
     rig_close(&rig);
 }
 
+static void each_row_renews_the_deadline(void **state)
+{
+    const struct cdx_client_options options = {.timeout_ms = 100};
+    const struct kv_rows_end end = {.rows = 2};
+    struct rig rig;
+    (void)state;
+    rig_open(&rig, &options);
+    struct ticket t = rig_ticket(&rig);
+    struct ticket other = rig_ticket(&rig);
+    assert_int_equal(kv_match_all_send(rig.core, CDX_STR("/"), rig_take, &t, &t.rid), CDX_OK);
+    assert_int_equal(rig_get(&other), CDX_OK);
+    for (uint64_t now_ms = 90; now_ms <= 180; now_ms += 90) {
+        cdx_core_set_now(rig.core, now_ms);
+        assert_int_equal(kv_match_all_row_encode(&rig.out, t.rid, CDX_STR("a"), CDX_STR("1")),
+                         CDX_OK);
+        assert_int_equal(rig_feed(&rig, 0), CDX_OK);
+        cdx_core_expire(rig.core, now_ms + 20); /* the other one's at 110 */
+        assert_true(cdx_core_next_deadline(rig.core) == now_ms + 100);
+    }
+    expect_final(&other, CDX_TIMEOUT);
+    cdx_core_expire(rig.core, 279);
+    assert_int_equal(t.finals, 0);
+    assert_int_equal(kv_match_all_ok_encode(&rig.out, t.rid, &end), CDX_OK);
+    assert_int_equal(rig_feed(&rig, 0), CDX_OK);
+    expect_final(&t, CDX_OK);
+    rig_answer_get(&rig, other.rid);
+    assert_int_equal(rig_feed(&rig, 0), CDX_OK);
+    rig_close(&rig);
+}
+
 /* ---- bounds ---- */
+
+#define STREAM_ROWS 1000000u
+
+static void count_row(void *arg, enum cdx_status status, const struct kv_reply *reply)
+{
+    unsigned *rows = arg;
+    assert_int_equal(status, CDX_OK);
+    *rows += !reply->is_last;
+}
+
+static void a_million_rows_stream_through_without_memory(void **state)
+{
+    const size_t row_nbytes = kv_match_all_row_size(4, 100);
+    static const uint8_t value[100];
+    const struct kv_rows_end end = {.rows = STREAM_ROWS};
+    struct rig rig;
+    unsigned rows = 0;
+    uint32_t rid;
+    size_t blocks = 0;
+    (void)state;
+    heap_fail_install();
+    rig_open(&rig, NULL);
+    assert_int_equal(kv_match_all_send(rig.core, CDX_STR("/"), count_row, &rows, &rid), CDX_OK);
+    for (unsigned sent = 0; sent < STREAM_ROWS; sent++) {
+        assert_int_equal(
+            kv_match_all_row_encode(&rig.out, rid, CDX_STR("/key"), cdx_bytes_of(value, 100)),
+            CDX_OK);
+        if ((size_t)(rig.answers + sizeof rig.answers - rig.out.next) >= row_nbytes)
+            continue;
+        assert_int_equal(rig_feed(&rig, 4093), CDX_OK); /* few pieces end with a row */
+        if (blocks == 0)
+            blocks = heap_fail_blocks();
+        assert_int_equal(heap_fail_blocks(), blocks);
+        heap_fail_at(1, 1);
+    }
+    assert_int_equal(rig_feed(&rig, 0), CDX_OK);
+    assert_int_equal(kv_match_all_ok_encode(&rig.out, rid, &end), CDX_OK);
+    assert_int_equal(rig_feed(&rig, 0), CDX_OK);
+    assert_false(heap_fail_happened());
+    heap_fail_at(0, 0);
+    assert_int_equal(rows, STREAM_ROWS);
+    assert_int_equal(cdx_core_open_count(rig.core), 0);
+    rig_close(&rig);
+    heap_fail_remove();
+}
 
 static void the_window_is_full_until_an_answer_comes(void **state)
 {
@@ -746,6 +821,8 @@ int main(void)
         cmocka_unit_test(a_second_answer_to_a_request_is_unexpected),
         cmocka_unit_test(a_cancelled_request_is_told_once_and_its_answer_dropped),
         cmocka_unit_test(requests_fail_at_their_deadline_and_late_answers_are_dropped),
+        cmocka_unit_test(each_row_renews_the_deadline),
+        cmocka_unit_test(a_million_rows_stream_through_without_memory),
         cmocka_unit_test(the_window_is_full_until_an_answer_comes),
         cmocka_unit_test(unsent_output_is_bounded_but_a_request_alone_always_goes),
         cmocka_unit_test(options_beyond_their_limits_are_refused),

@@ -13,6 +13,9 @@
 
 #define NEVER CDX__DEADLINE_NEVER
 
+/* Of every request that has a deadline; counts from its renewal. */
+#define TIMEOUT_MS 20u
+
 static void check(const struct cdx__window *window)
 {
     const char *broken = cdx__window_check(window);
@@ -22,7 +25,7 @@ static void check(const struct cdx__window *window)
 
 static uint32_t take(struct cdx__window *window, uint64_t deadline_ms)
 {
-    const struct cdx__slot request = {.deadline_ms = deadline_ms};
+    const struct cdx__slot request = {.deadline_ms = deadline_ms, .timeout_ms = TIMEOUT_MS};
     uint32_t rid = 0;
     assert_int_equal(cdx__window_reserve(window, &rid), CDX_OK);
     cdx__window_take(window, &request);
@@ -187,6 +190,14 @@ static void model_step(struct cdx__window *w, struct model *m)
         const uint64_t deadline_ms = dice % 5 == 0 ? NEVER : (uint64_t)(rand() % 50);
         m->open[m->count].rid = take(w, deadline_ms);
         m->open[m->count++].deadline_ms = deadline_ms;
+    } else if (m->count != 0 && dice % 16 < 10) {
+        const uint64_t now_ms = (uint64_t)(rand() % 50);
+        struct cdx__slot *slot = cdx__window_find(w, m->open[at].rid);
+        if (slot->state != CDX__SLOT_OPEN)
+            return;
+        cdx__window_renew(w, slot, now_ms);
+        if (m->open[at].deadline_ms != NEVER)
+            m->open[at].deadline_ms = now_ms + TIMEOUT_MS;
     } else if (m->count != 0 && dice % 16 < 12) {
         struct cdx__slot *slot = cdx__window_find(w, m->open[at].rid);
         if (slot->state == CDX__SLOT_OPEN)

@@ -27,7 +27,7 @@ extern "C" {
 
 /** Requests without an answer that one core holds when the options say nothing. */
 #define CDX_CLIENT_WINDOW_DEFAULT 16384u
-/** The most that the options may ask for: at 40 bytes each and half-filled, 80 MiB. */
+/** The most that the options may ask for: at 48 bytes each and half-filled, 96 MiB. */
 #define CDX_CLIENT_WINDOW_MAX (1u << 20)
 /** Unsent bytes above which a new request is refused with CDX_FULL when the options say nothing. */
 #define CDX_CLIENT_OUTPUT_NBYTES_DEFAULT (64u << 20)
@@ -93,8 +93,9 @@ struct cdx_client_protocol {
 struct cdx_client_options {
     uint32_t window;      /* most requests that wait for an answer */
     size_t output_nbytes; /* most unsent bytes; but an empty queue takes a request of any size */
-    uint32_t timeout_ms;  /* per request, from its call to its last frame; also for connecting */
-    uint32_t first_rid;   /* given to the first request; 0: 1 */
+    /** From a request, or its last row, to the next frame of its answer; also for connecting. */
+    uint32_t timeout_ms;
+    uint32_t first_rid; /* given to the first request; 0: 1 */
     /** NULL, or room for CDX_CLIENT_TEXT_NBYTES_MAX bytes: why connecting failed.
      *  Borrowed during the connect. */
     char *connect_error;
@@ -110,7 +111,12 @@ struct cdx_client_options {
  * A request's callback is called once for every frame of its answer with
  * CDX_OK, or finally with why there will be no (further) frame: CDX_TIMEOUT,
  * CDX_CANCELLED, CDX_CLOSED, CDX_MALFORMED, CDX_UNEXPECTED, CDX_NO_MEMORY. So there is
- * exactly one final call for each committed request. Callbacks may begin,
+ * exactly one final call for each committed request.
+ *
+ * Rows are not gathered: each is handed on from the input where it lies, so that an
+ * answer of any number of rows takes the memory of one frame, and a callback that
+ * takes its time slows the peer down. Who wants no more rows of a long answer closes the
+ * connection: after a cancel the rest still comes, and is dropped. Callbacks may begin,
  * cancel, pause and close; they must not destroy the core, nor call
  * cdx_core_input() or cdx_core_expire().
  */
@@ -164,7 +170,10 @@ void cdx_core_commit(struct cdx_core *core, const struct cdx_out *out, uint16_t 
  */
 bool cdx_core_cancel(struct cdx_core *core, uint32_t rid);
 
-/** Timeout of later requests, from their begin. CDX_CLIENT_TIMEOUT_MS_NEVER; 0: the options'. */
+/**
+ * Timeout of later requests, from their begin, and again from each row.
+ * CDX_CLIENT_TIMEOUT_MS_NEVER; 0: the options'.
+ */
 void cdx_core_set_timeout(struct cdx_core *core, uint32_t timeout_ms);
 
 /** Who gets frames with RID 0, which answer no request; NULL: nobody. `arg` is borrowed. */
@@ -175,7 +184,10 @@ void cdx_core_on_unasked(struct cdx_core *core, cdx_client_fn *fn, void *arg);
 /** `fn` is called at the start of every begin; NULL: nobody. */
 void cdx_core_on_wake(struct cdx_core *core, cdx_core_wake_fn *fn, void *arg);
 
-/** The time now, in milliseconds from any fixed point. */
+/**
+ * The time now, in milliseconds from any fixed point: what later requests, and the
+ * rows of later input, count their timeout from.
+ */
 void cdx_core_set_now(struct cdx_core *core, uint64_t now_ms);
 
 /**

@@ -189,6 +189,7 @@ static void receive_some(struct cdx_blocking *b)
     if (n > 0) {
         b->next = b->input;
         b->end = b->input + n;
+        tell_time(b); /* the wait may have been long, and rows count from now */
     } else if (n == 0) {
         end_connection(b, CDX_CLOSED, "closed by the peer");
     } else if (is_gone(errno) || errno == ETIMEDOUT) {

@@ -177,6 +177,7 @@ void cdx_core_commit(struct cdx_core *core, const struct cdx_out *out, uint16_t 
         .arg = arg,
         .deadline_ms = timeout_ms == CDX_CLIENT_TIMEOUT_MS_NEVER ? CDX__DEADLINE_NEVER
                                                                  : core->now_ms + timeout_ms,
+        .timeout_ms = timeout_ms,
         .call = call,
     };
     cdx__output_commit(&core->output, out);
@@ -303,12 +304,14 @@ static void take_answer(struct cdx_core *core, const struct cdx_client_frame *fr
         return;
     }
     const bool silent = slot->state == CDX__SLOT_SILENT;
-    if (frame->last && silent)
+    if (frame->last && silent) {
         cdx__window_release(&core->window, slot);
-    else if (frame->last)
+    } else if (frame->last) {
         finish(core, slot, CDX_OK, core->reply);
-    else if (!silent)
+    } else if (!silent) {
+        cdx__window_renew(&core->window, slot, core->now_ms);
         deliver(core, slot->fn, slot->arg, CDX_OK, core->reply);
+    }
 }
 
 static void take_frame(struct cdx_core *core, const uint8_t **next, const uint8_t *end)

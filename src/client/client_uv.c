@@ -268,6 +268,7 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buffer)
     const uint8_t *next = (const uint8_t *)buffer->base;
     const uint8_t *const input_end = next + n;
     enum cdx_status status = CDX_OK;
+    cdx_core_set_now(uv->core, uv_now(uv->loop));
     while (status == CDX_OK && next != input_end) /* again where a callback has paused */
         status = cdx_core_input(uv->core, &next, input_end);
     if (status != CDX_OK)

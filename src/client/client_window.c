@@ -6,7 +6,7 @@
 
 #include <assert.h>
 
-static_assert(sizeof(struct cdx__slot) <= 40 || sizeof(void *) > 8, "the documented size");
+static_assert(sizeof(struct cdx__slot) <= 48 || sizeof(void *) > 8, "the documented size");
 
 void cdx__window_init(struct cdx__window *window, uint32_t limit, uint32_t first_rid,
                       uint32_t rid_max)
@@ -111,6 +111,17 @@ void cdx__window_take(struct cdx__window *window, const struct cdx__slot *reques
 struct cdx__slot *cdx__window_first(const struct cdx__window *window)
 {
     return window->first != 0 ? slot_of(window, window->first) : NULL;
+}
+
+void cdx__window_renew(struct cdx__window *window, struct cdx__slot *slot, uint64_t now_ms)
+{
+    const uint64_t deadline_ms = now_ms + slot->timeout_ms;
+    assert(slot->state == CDX__SLOT_OPEN);
+    if (slot->deadline_ms == CDX__DEADLINE_NEVER || slot->deadline_ms == deadline_ms)
+        return;
+    unlink_slot(window, slot);
+    slot->deadline_ms = deadline_ms;
+    link_slot(window, slot);
 }
 
 void cdx__window_silence(struct cdx__window *window, struct cdx__slot *slot)

@@ -32,6 +32,7 @@ struct cdx__slot {
     cdx_client_fn *fn;
     void *arg;
     uint64_t deadline_ms;
+    uint32_t timeout_ms; /* from one frame to the next; when there is a deadline */
     uint32_t rid;
     uint32_t prev; /* RIDs of the neighbours on the list; 0: none */
     uint32_t next;
@@ -77,6 +78,10 @@ static inline struct cdx__slot *cdx__window_find(const struct cdx__window *windo
 
 /** An open request with the earliest deadline, or NULL when none has a deadline. */
 struct cdx__slot *cdx__window_first(const struct cdx__window *window);
+
+/** A frame of an open request has come at `now_ms`: its deadline, if it has one, counts from there.
+ */
+void cdx__window_renew(struct cdx__window *window, struct cdx__slot *slot, uint64_t now_ms);
 
 /** Nobody waits for this open request any more. */
 void cdx__window_silence(struct cdx__window *window, struct cdx__slot *slot);
