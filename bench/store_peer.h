@@ -31,6 +31,8 @@
 struct peer {
     /** One word, [a-z0-9-]: the peer's name in tables. */
     const char *name;
+    /** "trie", "hash table", "tree", "array": tables set ours against the best trie. */
+    const char *kind;
     /** One line: version, what it stores and how it answers. */
     const char *about;
 
