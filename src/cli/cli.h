@@ -17,6 +17,8 @@
 
 /* ---- types ---- */
 
+struct cli_ops;
+
 /** What the global options ask for, of the current command. */
 struct cli_settings {
     const char *server;
@@ -34,6 +36,7 @@ struct cli {
     bool prompt;            /* commands come from the keyboard */
     bool input_is_commands; /* standard input is being read for commands */
     bool quit;              /* the prompt is to end */
+    struct cli_ops *ops;    /* put, delete and drop add to it; NULL: they ask the server */
     struct cli_link link;
     char *linked_to; /* the address that link is connected to; owned */
     uint32_t rid;    /* of the last request … */
@@ -55,6 +58,9 @@ enum cli_exit cli_run(struct cli *cli, const struct cdx_bytes *words, size_t cou
 
 /** Splits the line into words and runs it; an empty line and a comment are done. Like cli_run(). */
 enum cli_exit cli_run_line(struct cli *cli, struct cdx_bytes line, const char *where);
+
+/** The message for a line that cli_words_split() could not split, with its `at`. */
+enum cli_exit cli_bad_words(enum cdx_status status, size_t at, struct cli_failure *failure);
 
 /** Reads commands from standard input, line by line, until its end. Returns the exit status. */
 enum cli_exit cli_batch(struct cli *cli);
@@ -115,6 +121,9 @@ CDX_MUST_CHECK enum cli_exit cli_bad_body(struct cli *cli, const struct cdx_pars
 CDX_MUST_CHECK enum cli_exit cli_word(const struct cli *cli, const char *name,
                                       struct cdx_bytes word, size_t max, struct cli_buf *buf,
                                       struct cdx_bytes *bytes, struct cli_failure *failure);
+
+/** The option as milliseconds, rounded up; 0 when it was not given. */
+uint64_t cli_opt_ms(const struct cli_args *args, enum cli_option_id id);
 
 /** The command's first argument as a key, empty when there is none. Otherwise like cli_word(). */
 CDX_MUST_CHECK enum cli_exit cli_key(const struct cli *cli, const struct cli_args *args,

@@ -140,6 +140,14 @@ enum cli_exit cli_word(const struct cli *cli, const char *name, struct cdx_bytes
     return CLI_EXIT_DONE;
 }
 
+/* Nanoseconds. */
+#define MS 1000000u
+
+uint64_t cli_opt_ms(const struct cli_args *args, enum cli_option_id id)
+{
+    return (cli_opt_number(args, id) + MS - 1) / MS;
+}
+
 enum cli_exit cli_key(const struct cli *cli, const struct cli_args *args, struct cli_buf *buf,
                       struct cdx_bytes *key, struct cli_failure *failure)
 {

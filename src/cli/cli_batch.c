@@ -15,20 +15,25 @@
 /* Longest "stdin:LINE", with its NUL. */
 #define WHERE_NBYTES 32u
 
+enum cli_exit cli_bad_words(enum cdx_status status, size_t at, struct cli_failure *failure)
+{
+    if (status == CDX_MORE)
+        return cli_fail(failure, CLI_EXIT_USAGE,
+                        "the line ends inside quotes or after a backslash");
+    if (status == CDX_INVALID)
+        return cli_fail(failure, CLI_EXIT_USAGE, "at its byte %zu: %s", at + 1, CLI_ESCAPES_KNOWN);
+    if (status == CDX_TOO_LONG)
+        return cli_fail(failure, CLI_EXIT_USAGE, "expected at most %u words", CLI_WORDS_MAX);
+    return cli_fail(failure, CLI_EXIT_LOCAL, "out of memory");
+}
+
 /* Why the line is no command line. */
 static enum cli_exit bad_line(struct cli *cli, const char *where, enum cdx_status status, size_t at)
 {
     struct cli_failure failure = {0};
-    if (status == CDX_MORE)
-        cli_fail(&failure, CLI_EXIT_USAGE, "the line ends inside quotes or after a backslash");
-    else if (status == CDX_INVALID)
-        cli_fail(&failure, CLI_EXIT_USAGE, "at its byte %zu: %s", at + 1, CLI_ESCAPES_KNOWN);
-    else if (status == CDX_TOO_LONG)
-        cli_fail(&failure, CLI_EXIT_USAGE, "expected at most %u words", CLI_WORDS_MAX);
-    else
-        cli_fail(&failure, CLI_EXIT_LOCAL, "out of memory");
+    enum cli_exit exit = cli_bad_words(status, at, &failure);
     cli_report(cli, where, NULL, &failure);
-    return failure.exit;
+    return exit;
 }
 
 enum cli_exit cli_run_line(struct cli *cli, struct cdx_bytes line, const char *where)

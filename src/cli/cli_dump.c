@@ -17,6 +17,8 @@
 struct dump {
     struct cli *cli;
     enum cli_format format;
+    bool pages;               /* wanted instead of one scan */
+    bool has_no_scan;         /* the server: these are pages all the same */
     struct cli_new_file file; /* fd -1: standard output */
     struct cli_progress progress;
     struct cli_progress_state state;
@@ -88,10 +90,16 @@ static enum cli_exit dump_total(struct dump *dump, struct cdx_bytes key,
 /* All rows into the open output. */
 static enum cli_exit dump_rows(struct dump *dump, struct cdx_bytes key, struct cli_failure *failure)
 {
-    struct cli_walk walk = {.call = KV_CALL_LIST, .key = key, .row = dump_row, .arg = dump};
+    uint8_t call = dump->pages ? KV_CALL_LIST : KV_CALL_SCAN;
+    struct cli_walk walk = {.call = call, .key = key, .row = dump_row, .arg = dump};
     enum cli_exit exit = dump_total(dump, key, failure);
     if (exit == CLI_EXIT_DONE)
         exit = cli_walk(dump->cli, &walk, failure);
+    if (exit == CLI_EXIT_REFUSED && walk.status == KV_STATUS_TIMEOUT) {
+        struct cli_failure why = *failure;
+        cli_fail(failure, exit, "%s (with --pages there is no such limit)", why.text);
+    }
+    dump->has_no_scan = walk.call != call;
     if (exit == CLI_EXIT_DONE)
         exit = dump_flush(dump, failure);
     cli_buf_clear(&dump->cli->out.buf);
@@ -111,7 +119,8 @@ static void dump_summary(const struct dump *dump, bool to_file)
         cli_out_json_end(out, &json);
     } else if (!out->json) {
         cli_progress_summary(&line, &dump->state, elapsed_ns);
-        fprintf(stderr, "dumped %.*s\n", (int)line.len, (const char *)line.data);
+        fprintf(stderr, "dumped %.*s%s\n", (int)line.len, (const char *)line.data,
+                dump->has_no_scan ? "; this server has no scan: not of one moment" : "");
     }
     cli_buf_free(&line);
 }
@@ -146,6 +155,7 @@ enum cli_exit cli_dump(struct cli *cli, const struct cli_args *args, struct cli_
     struct dump dump = {
         .cli = cli,
         .format = dump_format(cli, args),
+        .pages = cli_given(args, CLI_OPT_PAGES),
         .file = {.fd = -1},
         .state = {.unit = "keys"},
     };

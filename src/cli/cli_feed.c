@@ -38,20 +38,6 @@ static enum cli_exit bad_row(struct cli_feed *feed, uint64_t line, struct cli_fa
     return CLI_EXIT_DONE;
 }
 
-enum cli_exit cli_feed_input_failed(const struct cli_feed *feed, enum cdx_status status,
-                                    struct cli_failure *failure)
-{
-    struct cli_shown shown;
-    cli_show(&shown, cdx_cstr(feed->input));
-    if (status == CDX_SYSTEM && cli_interrupted())
-        return cli_fail(failure, CLI_EXIT_INTERRUPTED, "interrupted");
-    if (status == CDX_SYSTEM)
-        return cli_fail(failure, CLI_EXIT_LOCAL, "%s: cannot read: %s", shown.text,
-                        strerror(feed->lines.error));
-    return cli_fail(failure, CLI_EXIT_LOCAL, "%s:%" PRIu64 ": the line is %s (%zu bytes)",
-                    shown.text, feed->lines.line, cdx_status_text(status), feed->lines.line_max);
-}
-
 /* ---- answers ---- */
 
 static enum cli_exit on_stored(void *arg, const void *mark, enum cli_exit outcome,
@@ -117,7 +103,7 @@ enum cli_exit cli_feed_run(struct cli_feed *feed, struct cli_failure *failure)
         if (status == CDX_CLOSED)
             return CLI_EXIT_DONE;
         if (status != CDX_OK)
-            return cli_feed_input_failed(feed, status, failure);
+            return cli_lines_failed(&feed->lines, status, feed->input, failure);
         exit = feed_line(feed, line, failure);
         if (exit == CLI_EXIT_DONE && feed->lines.line % LINES_PER_LOOK == 0)
             exit = look_around(feed, failure);
@@ -130,8 +116,8 @@ enum cli_exit cli_feed_finish(struct cli_feed *feed, enum cli_exit exit,
 {
     struct cli_failure lost = {0};
     if (exit == CLI_EXIT_DONE)
-        return cli_store_finish(&feed->store, failure);
-    if (exit == CLI_EXIT_UNREACHABLE)
+        exit = cli_store_finish(&feed->store, failure);
+    if (exit == CLI_EXIT_DONE || exit == CLI_EXIT_UNREACHABLE)
         return exit;
     /* After an interruption the flag would end the waiting too: the second Ctrl-C still does. */
     if (exit == CLI_EXIT_INTERRUPTED)
@@ -157,7 +143,7 @@ static enum cli_exit find_format(struct cli_feed *feed, const struct cli_args *a
     else if (strcmp(given, "auto") == 0 && !cli_format_of_name(feed->input, format)) {
         enum cdx_status status = cli_lines_peek(&feed->lines, &line);
         if (status != CDX_OK && status != CDX_CLOSED)
-            return cli_feed_input_failed(feed, status, failure);
+            return cli_lines_failed(&feed->lines, status, feed->input, failure);
         if (status == CDX_OK && line.len != 0 && line.data[0] == '{')
             *format = CLI_FORMAT_JSON;
     }
@@ -198,6 +184,7 @@ enum cli_exit cli_feed_open(struct cli_feed *feed, const struct cli_args *args,
     if (exit == CLI_EXIT_DONE && !cli_store_init(&feed->store, &feed->cli->link, window,
                                                  sizeof(struct cli_feed_mark), on_stored, feed))
         exit = cli_fail(failure, CLI_EXIT_LOCAL, "out of memory");
+    feed->store.ttl_ms = cli_opt_ms(args, CLI_OPT_TTL);
     return exit;
 }
 

@@ -85,9 +85,4 @@ CDX_MUST_CHECK enum cli_exit cli_feed_run(struct cli_feed *feed, struct cli_fail
 CDX_MUST_CHECK enum cli_exit cli_feed_finish(struct cli_feed *feed, enum cli_exit exit,
                                              struct cli_failure *failure);
 
-/** The message for a line that could not be read. */
-CDX_MUST_CHECK enum cli_exit cli_feed_input_failed(const struct cli_feed *feed,
-                                                   enum cdx_status status,
-                                                   struct cli_failure *failure);
-
 #endif

@@ -9,6 +9,7 @@
 
 #include "cli_interrupt.h"
 #include <errno.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <unistd.h>
 
@@ -96,6 +97,22 @@ bool cli_lines_ready(const struct cli_lines *lines)
     if (held != 0 && memchr(lines->buf.data + lines->next, '\n', held) != NULL)
         return true;
     return lines->ended || poll(&look, 1, 0) != 0;
+}
+
+enum cli_exit cli_lines_failed(const struct cli_lines *lines, enum cdx_status status,
+                               const char *name, struct cli_failure *failure)
+{
+    struct cli_shown shown;
+    cli_show(&shown, cdx_cstr(name));
+    if (status == CDX_SYSTEM && cli_interrupted())
+        return cli_fail(failure, CLI_EXIT_INTERRUPTED, "interrupted");
+    if (status == CDX_SYSTEM)
+        return cli_fail(failure, CLI_EXIT_LOCAL, "%s: cannot read: %s", shown.text,
+                        strerror(lines->error));
+    if (status == CDX_NO_MEMORY)
+        return cli_fail(failure, CLI_EXIT_LOCAL, "out of memory");
+    return cli_fail(failure, CLI_EXIT_LOCAL, "%s:%" PRIu64 ": the line is %s (%zu bytes)",
+                    shown.text, lines->line, cdx_status_text(status), lines->line_max);
 }
 
 const char *cli_lines_check(const struct cli_lines *lines)

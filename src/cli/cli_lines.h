@@ -12,6 +12,7 @@
 #define CLI_LINES_H
 
 #include "cli_buf.h"
+#include "cli_failure.h"
 #include <caudex/status.h>
 
 /* ---- limits ---- */
@@ -54,6 +55,13 @@ CDX_MUST_CHECK enum cdx_status cli_lines_peek(struct cli_lines *lines, struct cd
 
 /** False when the next line would have to be waited for. */
 bool cli_lines_ready(const struct cli_lines *lines);
+
+/**
+ * The message for CDX_TOO_LONG, CDX_SYSTEM or CDX_NO_MEMORY; `name` is the
+ * input's. Returns how the command ends.
+ */
+CDX_MUST_CHECK enum cli_exit cli_lines_failed(const struct cli_lines *lines, enum cdx_status status,
+                                              const char *name, struct cli_failure *failure);
 
 /** The invariant: NULL, or a static text that names the broken part. */
 const char *cli_lines_check(const struct cli_lines *lines);

@@ -86,7 +86,45 @@ static enum cli_exit malformed(const struct cli_link *link, struct cli_failure *
 static bool has_rows(uint8_t call)
 {
     return call == KV_CALL_MATCH_ALL || call == KV_CALL_LIST || call == KV_CALL_CHILDREN ||
-           call == KV_CALL_STATS;
+           call == KV_CALL_SCAN || call == KV_CALL_STATS;
+}
+
+static bool may_find_nothing(uint8_t call)
+{
+    switch (call) {
+    case KV_CALL_GET:
+    case KV_CALL_GETS:
+    case KV_CALL_TTL:
+    case KV_CALL_MATCH:
+    case KV_CALL_MATCH_BYTES:
+    case KV_CALL_DELETE:
+    case KV_CALL_TOUCH:
+    case KV_CALL_STAGE_PUT:
+    case KV_CALL_SWAP:
+    case KV_CALL_UNSTAGE:
+        return true;
+    default:
+        return false;
+    }
+}
+
+static bool may_lack_memory(uint8_t call)
+{
+    switch (call) {
+    case KV_CALL_PUT:
+    case KV_CALL_PUT_IF:
+    case KV_CALL_PUT_TTL:
+    case KV_CALL_DELETE:
+    case KV_CALL_DROP:
+    case KV_CALL_TOUCH:
+    case KV_CALL_BATCH:
+    case KV_CALL_STAGE:
+    case KV_CALL_STAGE_PUT:
+    case KV_CALL_SWAP:
+        return true;
+    default:
+        return false;
+    }
 }
 
 bool cli_status_fits(uint8_t call, uint8_t status)
@@ -97,14 +135,15 @@ bool cli_status_fits(uint8_t call, uint8_t status)
     case KV_STATUS_ROW:
         return has_rows(call);
     case KV_STATUS_NOT_FOUND:
-        return call == KV_CALL_GET || call == KV_CALL_GETS || call == KV_CALL_MATCH ||
-               call == KV_CALL_MATCH_BYTES || call == KV_CALL_DELETE;
+        return may_find_nothing(call);
     case KV_STATUS_CONFLICT:
-        return call == KV_CALL_PUT_IF;
+        return call == KV_CALL_PUT_IF || call == KV_CALL_BATCH;
+    case KV_STATUS_REFUSED:
+        return call == KV_CALL_BATCH || call == KV_CALL_STAGE || call == KV_CALL_STAGE_PUT;
     case KV_STATUS_UNSUPPORTED:
         return call == KV_CALL_HELLO;
     case KV_STATUS_NO_MEMORY:
-        return call == KV_CALL_PUT || call == KV_CALL_PUT_IF;
+        return may_lack_memory(call);
     default:
         return false;
     }
@@ -210,12 +249,34 @@ bool cli_link_is_stale(const struct cli_link *link)
     return link->fd >= 0 && poll(&look, 1, 0) != 0;
 }
 
+const char *cli_reason_text(uint8_t reason)
+{
+    switch (reason) {
+    case KV_REASON_TOO_MANY:
+        return "with this write the batch has more than the server takes";
+    case KV_REASON_OCCUPIED:
+        return "the server is about to swap other keys at, above or below this one, or as many as "
+               "it takes at a time";
+    case KV_REASON_OUTSIDE:
+        return "the key is neither the one to be swapped nor below it";
+    case KV_REASON_SLASH:
+        return "the key of a swap must not end in '/'";
+    default:
+        return "the server does not take this write in a batch";
+    }
+}
+
 enum cli_exit cli_link_refused(const struct kv_response *frame, struct cli_failure *failure)
 {
     struct cli_shown shown;
+    struct kv_refusal refusal;
+    struct cdx_parse_error error;
     const char *name = kv_status_name(frame->status);
     if (frame->status == KV_STATUS_NO_MEMORY)
         return cli_fail(failure, CLI_EXIT_REFUSED, "the server has no memory for this write");
+    if (frame->status == KV_STATUS_REFUSED &&
+        kv_refusal_decode(frame->val, &refusal, &error) == CDX_OK)
+        return cli_fail(failure, CLI_EXIT_REFUSED, "%s", cli_reason_text(refusal.reason));
     if (frame->val.len != 0)
         return cli_fail(failure, CLI_EXIT_REFUSED, "the server answered %s: %s",
                         name != NULL ? name : "an unknown status", cli_show(&shown, frame->val));

@@ -84,7 +84,10 @@ bool cli_link_is_stale(const struct cli_link *link);
  */
 bool cli_status_fits(uint8_t call, uint8_t status);
 
-/** The message for a frame that refuses: its status and, where it has one, its text. */
+/** What a refusal's reason means: a static text. */
+const char *cli_reason_text(uint8_t reason);
+
+/** The message for a frame that refuses: its status and, where it has one, its reason or text. */
 CDX_MUST_CHECK enum cli_exit cli_link_refused(const struct kv_response *frame,
                                               struct cli_failure *failure);
 

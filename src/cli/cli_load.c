@@ -72,7 +72,7 @@ static enum cli_exit skip_lines(struct load *load, uint64_t from_line, struct cl
                             "--from-line %" PRIu64 ": the input has only %" PRIu64 " lines",
                             from_line, load->feed.lines.line);
         if (status != CDX_OK)
-            return cli_feed_input_failed(&load->feed, status, failure);
+            return cli_lines_failed(&load->feed.lines, status, load->feed.input, failure);
     }
     return CLI_EXIT_DONE;
 }

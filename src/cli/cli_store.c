@@ -40,7 +40,8 @@ static enum cli_exit take_answer(struct cli_store *store, const struct kv_respon
                                  struct cli_failure *failure)
 {
     uint32_t rid = rid_of(store->number);
-    bool refused = frame->status == KV_STATUS_NO_MEMORY;
+    bool refused = frame->status == KV_STATUS_NO_MEMORY ||
+                   (frame->status == KV_STATUS_REFUSED && store->stage != 0);
     enum cli_exit outcome = CLI_EXIT_DONE;
     if (store->open == 0 || (frame->rid != rid && frame->rid != 0))
         return cli_fail(failure, CLI_EXIT_REFUSED,
@@ -75,6 +76,32 @@ static bool has_room(const struct cli_store *store)
            (store->open == 0 || cli_link_unsent(store->link) < CLI_STORE_UNSENT_NBYTES_MAX);
 }
 
+/* Queues the request: a put, put_ttl or stage_put. CDX_OK, or what the encoder says. */
+static enum cdx_status queue_put(struct cli_store *store, struct cdx_bytes key,
+                                 struct cdx_bytes value)
+{
+    const struct kv_put_ttl_args put_ttl = {.ttl_ms = store->ttl_ms, .value = value};
+    const struct kv_stage_put_args stage_put = {
+        .stage = store->stage, .ttl_ms = store->ttl_ms, .value = value};
+    uint32_t rid = rid_of(store->number + store->open);
+    enum cdx_status status;
+    size_t nbytes = store->stage != 0    ? kv_stage_put_request_size(key.len, &stage_put)
+                    : store->ttl_ms != 0 ? kv_put_ttl_request_size(key.len, &put_ttl)
+                                         : kv_put_request_size(key.len, value.len);
+    struct cdx_out out = cli_link_room(store->link, nbytes);
+    if (out.next == NULL)
+        return CDX_NO_MEMORY;
+    if (store->stage != 0)
+        status = kv_stage_put_request_encode(&out, rid, key, &stage_put);
+    else if (store->ttl_ms != 0)
+        status = kv_put_ttl_request_encode(&out, rid, key, &put_ttl);
+    else
+        status = kv_put_request_encode(&out, rid, key, value);
+    if (status == CDX_OK)
+        cli_link_commit(store->link, &out);
+    return status;
+}
+
 enum cli_exit cli_store_put(struct cli_store *store, struct cdx_bytes key, struct cdx_bytes value,
                             const void *mark, struct cli_failure *failure)
 {
@@ -83,15 +110,12 @@ enum cli_exit cli_store_put(struct cli_store *store, struct cdx_bytes key, struc
         if (exit != CLI_EXIT_DONE)
             return exit;
     }
-    struct cdx_out out = cli_link_room(store->link, kv_put_request_size(key.len, value.len));
-    if (out.next == NULL)
+    enum cdx_status status = queue_put(store, key, value);
+    if (status == CDX_NO_MEMORY)
         return cli_fail(failure, CLI_EXIT_LOCAL, "out of memory for the request");
-    enum cdx_status status =
-        kv_put_request_encode(&out, rid_of(store->number + store->open), key, value);
     if (status != CDX_OK)
         return cli_fail(failure, CLI_EXIT_LOCAL, "the row cannot be sent: %s",
                         cdx_status_text(status));
-    cli_link_commit(store->link, &out);
     uint32_t slot = store->first + store->open;
     slot = slot < store->window ? slot : slot - store->window;
     memcpy(store->ring + slot * store->mark_nbytes, mark, store->mark_nbytes);

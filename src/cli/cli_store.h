@@ -37,11 +37,13 @@ struct cli_store {
     uint32_t first;
     uint32_t open;
     uint64_t number; /* of the oldest open put, from 0; its RID follows from it */
+    uint32_t stage;  /* put into this stage of the connection; 0: into the store itself */
+    uint64_t ttl_ms; /* when what is put ends; 0: never */
 };
 
 /* ---- operations ---- */
 
-/** False when there is no memory. */
+/** Into the store itself, for ever. False when there is no memory. */
 CDX_MUST_CHECK bool cli_store_init(struct cli_store *store, struct cli_link *link, uint32_t window,
                                    size_t mark_nbytes, cli_stored_fn *stored, void *arg);
 void cli_store_free(struct cli_store *store);

@@ -8,6 +8,8 @@
 #define MS 1000000ull
 #define SECOND 1000000000ull
 #define HOUR (3600 * SECOND)
+/* The longest time that cli_duration() reads: more than a hundred years. */
+#define LONGEST (1000000 * HOUR)
 
 /* ---- options of every command ---- */
 
@@ -107,10 +109,35 @@ static const struct cli_option put_options[] = {
      .kind = CLI_FLAG,
      .name = "if-absent",
      .help = "Store only if the key is not stored."},
+    {.id = CLI_OPT_TTL,
+     .kind = CLI_DURATION,
+     .name = "ttl",
+     .value = "TIME",
+     .min = MS,
+     .max = LONGEST,
+     .help = "The key ends after TIME: 500ms, 30s, 5m, 2h. Without it the key stays, also one that "
+             "was to end."},
     {.id = CLI_OPT_REVISION,
      .kind = CLI_FLAG,
      .name = "revision",
      .help = "Print the revision of the write."},
+};
+
+static const struct cli_option delete_options[] = {
+    {.id = CLI_OPT_IF_REVISION,
+     .kind = CLI_NUMBER,
+     .name = "if-revision",
+     .value = "N",
+     .min = 1,
+     .max = UINT64_MAX,
+     .help = "Remove only if the key's revision is N (see get --revision)."},
+};
+
+static const struct cli_option apply_options[] = {
+    {.id = CLI_OPT_REVISION,
+     .kind = CLI_FLAG,
+     .name = "revision",
+     .help = "Print the store's revision after the batch."},
 };
 
 static const struct cli_option drop_options[] = {
@@ -199,6 +226,13 @@ static const struct cli_option load_options[] = {
      .value = "VALUE",
      .fallback = "",
      .help = "The value of every key of --keys."},
+    {.id = CLI_OPT_TTL,
+     .kind = CLI_DURATION,
+     .name = "ttl",
+     .value = "TIME",
+     .min = MS,
+     .max = LONGEST,
+     .help = "Every key ends TIME after it was stored: 500ms, 30s, 5m, 2h."},
     {.id = CLI_OPT_PIPELINE,
      .kind = CLI_NUMBER,
      .letter = 'p',
@@ -233,6 +267,53 @@ static const struct cli_option load_options[] = {
      .help = "No progress and no summary; errors only."},
 };
 
+static const struct cli_option swap_options[] = {
+    {.id = CLI_OPT_FORMAT,
+     .kind = CLI_CHOICE,
+     .name = "format",
+     .value = "FORMAT",
+     .choices = "auto|tsv|json|keys",
+     .fallback = "auto",
+     .help = "What a line is, as for load."},
+    {.id = CLI_OPT_KEYS,
+     .kind = CLI_FLAG,
+     .letter = 'k',
+     .name = "keys",
+     .help = "The same as --format keys: every line is a key, byte for byte."},
+    {.id = CLI_OPT_VALUE,
+     .kind = CLI_TEXT,
+     .name = "value",
+     .value = "VALUE",
+     .fallback = "",
+     .help = "The value of every key of --keys."},
+    {.id = CLI_OPT_TTL,
+     .kind = CLI_DURATION,
+     .name = "ttl",
+     .value = "TIME",
+     .min = MS,
+     .max = LONGEST,
+     .help = "Every key ends TIME after it was stored: 500ms, 30s, 5m, 2h."},
+    {.id = CLI_OPT_EMPTY,
+     .kind = CLI_FLAG,
+     .name = "empty",
+     .help =
+         "Swap also when there are no rows, which removes all that is stored at and below KEY."},
+    {.id = CLI_OPT_PIPELINE,
+     .kind = CLI_NUMBER,
+     .letter = 'p',
+     .name = "pipeline",
+     .value = "N",
+     .min = 1,
+     .max = 65536,
+     .fallback = "1000",
+     .help = "Send up to N rows ahead of their answers."},
+    {.id = CLI_OPT_QUIET,
+     .kind = CLI_FLAG,
+     .letter = 'q',
+     .name = "quiet",
+     .help = "No progress and no summary; errors only."},
+};
+
 static const struct cli_option dump_options[] = {
     {.id = CLI_OPT_FORMAT,
      .kind = CLI_CHOICE,
@@ -248,6 +329,11 @@ static const struct cli_option dump_options[] = {
      .name = "output",
      .value = "FILE",
      .help = "Write to FILE; it appears, or changes, only when it is complete."},
+    {.id = CLI_OPT_PAGES,
+     .kind = CLI_FLAG,
+     .name = "pages",
+     .help = "Fetch the rows a page at a time, each page of another moment: for what takes longer "
+             "than the server lets one answer last."},
     {.id = CLI_OPT_QUIET,
      .kind = CLI_FLAG,
      .letter = 'q',
@@ -406,6 +492,7 @@ const struct cli_command cli_commands[] = {
                  "caudex put /logo.png --file logo.png\n"
                  "date | caudex put /now -\n"
                  "caudex put --if-revision 42 /img cdn-b\n"
+                 "caudex put --ttl 30s /lease/42 holder-7\n"
                  "caudex put --escaped /bin '\\x00\\xFF'"},
     {.name = "delete",
      .alias = "del",
@@ -414,9 +501,13 @@ const struct cli_command cli_commands[] = {
      .words_max = 1,
      .word_kind = CLI_WORD_KEY,
      .run = cli_delete,
+     OPTIONS(delete_options),
      .summary = "remove KEY; what lies below it stays",
-     .text = "Prints nothing. Exits 1 when KEY was not stored.",
-     .examples = "caudex delete /img"},
+     .text =
+         "Prints nothing. Exits 1 when KEY was not stored, or has another revision than that of "
+         "--if-revision, which is then told.",
+     .examples = "caudex delete /img\n"
+                 "caudex delete --if-revision 42 /img"},
     {.name = "drop",
      .words = "KEY",
      .words_min = 1,
@@ -431,6 +522,44 @@ const struct cli_command cli_commands[] = {
          "store needs --yes. Exits 1 when the answer was no.",
      .examples = "caudex drop /img\n"
                  "caudex drop --yes ''"},
+    {.name = "touch",
+     .words = "KEY TIME",
+     .words_min = 2,
+     .words_max = 2,
+     .word_kind = CLI_WORD_KEY,
+     .run = cli_touch,
+     .summary = "let KEY end after TIME, or never",
+     .text = "The value and its revision stay. TIME is 500ms, 30s, 5m, 2h, or never. Prints "
+             "nothing. Exits 1 when KEY is not stored.",
+     .examples = "caudex touch /lease/42 30s\n"
+                 "caudex touch /lease/42 never"},
+    {.name = "ttl",
+     .words = "KEY",
+     .words_min = 1,
+     .words_max = 1,
+     .word_kind = CLI_WORD_KEY,
+     .run = cli_ttl,
+     .summary = "print the time after which KEY ends",
+     .text = "Prints seconds, like 29.998s, or never: what touch reads. Exits 1 when KEY is not "
+             "stored.",
+     .examples = "caudex ttl /lease/42"},
+    {.name = "apply",
+     .words = "[FILE]",
+     .words_max = 1,
+     .word_kind = CLI_WORD_PATH,
+     .run = cli_apply,
+     OPTIONS(apply_options),
+     .summary = "carry out all writes of FILE at once, or none",
+     .text =
+         "Reads commands, one a line, as at the prompt (see 'caudex help prompt'): put, delete and "
+         "drop, with their options --if-revision, --if-absent, --ttl and --file. They are sent as "
+         "one batch: other clients see all of them or none. Without FILE, or with -, they come "
+         "from standard input.\n\n"
+         "When one cannot be carried out, nothing is changed, and the message names its line as "
+         "FILE:LINE:. The exit status is 1 when a condition did not hold. To delete a key that is "
+         "not stored is no failure.",
+     .examples = "caudex apply routes.batch\n"
+                 "printf 'delete /a\\nput --if-absent /b 1\\n' | caudex apply"},
     {.name = "list",
      .alias = "ls",
      .words = "[KEY]",
@@ -483,6 +612,24 @@ const struct cli_command cli_commands[] = {
      .examples = "caudex load routes.tsv\n"
                  "find / -xdev | caudex load --keys --value file -\n"
                  "caudex load --checkpoint routes.done routes.tsv"},
+    {.name = "swap",
+     .words = "KEY [FILE]",
+     .words_min = 1,
+     .words_max = 2,
+     .word_kind = CLI_WORD_PATH,
+     .run = cli_swap,
+     OPTIONS(swap_options),
+     .summary = "replace all that is stored at and below KEY by the rows of FILE, at once",
+     .text =
+         "Reads rows as load does; their keys are KEY itself or lie below it. They are stored "
+         "where nobody sees them, and then take the place of what is stored at and below KEY in "
+         "one step: other clients see either all of the old keys or all of the new ones. Prints "
+         "how many keys were added and removed. Without FILE, or with -, the rows come from "
+         "standard input.\n\n"
+         "When a row cannot be read or stored, when there are no rows, and at Ctrl-C, the new rows "
+         "are thrown away and nothing is changed.",
+     .examples = "caudex swap /img img.tsv\n"
+                 "make-routes | caudex swap /routes --format tsv"},
     {.name = "dump",
      .words = "[KEY]",
      .words_max = 1,
@@ -490,10 +637,9 @@ const struct cli_command cli_commands[] = {
      .run = cli_dump,
      OPTIONS(dump_options),
      .summary = "write the keys at and below KEY in a form that load reads",
-     .text =
-         "Writes TSV or JSON lines (see 'caudex help formats'); load stores exactly the same "
-         "bytes again. Without KEY, the whole store. Writes that happen meanwhile may or may not "
-         "be in it.",
+     .text = "Writes TSV or JSON lines (see 'caudex help formats'); load stores exactly the same "
+             "bytes again. Without KEY, the whole store. All rows are of one moment, whatever is "
+             "written meanwhile. When keys end is not written.",
      .examples = "caudex dump > all.tsv\n"
                  "caudex dump --output img.jsonl /img"},
     {.name = "stats",

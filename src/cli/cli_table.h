@@ -42,6 +42,7 @@ enum cli_option_id {
     CLI_OPT_FILE,
     CLI_OPT_IF_REVISION,
     CLI_OPT_IF_ABSENT,
+    CLI_OPT_TTL,
     CLI_OPT_YES,
     CLI_OPT_LIMIT,
     CLI_OPT_AFTER,
@@ -54,7 +55,9 @@ enum cli_option_id {
     CLI_OPT_KEEP_GOING,
     CLI_OPT_FROM_LINE,
     CLI_OPT_CHECKPOINT,
+    CLI_OPT_EMPTY,
     CLI_OPT_OUTPUT,
+    CLI_OPT_PAGES,
     CLI_OPT_QUIET,
     CLI_OPT_CONNECTIONS,
     CLI_OPT_THREADS,
@@ -151,9 +154,10 @@ const char *cli_option_nearest(const struct cli_command *command, struct cdx_byt
 
 cli_command_fn cli_get, cli_match, cli_match_all;
 cli_command_fn cli_put, cli_delete, cli_drop;
+cli_command_fn cli_touch, cli_ttl;
 cli_command_fn cli_list, cli_children, cli_count;
 cli_command_fn cli_stats, cli_ping, cli_hello;
-cli_command_fn cli_load, cli_dump, cli_bench;
+cli_command_fn cli_apply, cli_load, cli_swap, cli_dump, cli_bench;
 cli_command_fn cli_completion, cli_complete_key, cli_help, cli_version, cli_quit;
 
 #endif

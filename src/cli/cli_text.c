@@ -320,6 +320,37 @@ enum cdx_status cli_duration(const char *text, uint64_t *ns)
     return CDX_INVALID;
 }
 
+/* Longest text that can be a time, in bytes. */
+#define TIME_NBYTES_MAX 63u
+#define MS_NS 1000000u
+
+enum cdx_status cli_ttl_read(struct cdx_bytes text, uint64_t *ttl_ms)
+{
+    char time[TIME_NBYTES_MAX + 1];
+    uint64_t ns = 0;
+    if (cdx_bytes_equal(text, CDX_STR("never"))) {
+        *ttl_ms = 0;
+        return CDX_OK;
+    }
+    if (text.len > TIME_NBYTES_MAX || memchr(text.data, 0, text.len) != NULL)
+        return CDX_INVALID;
+    memcpy(time, text.data, text.len);
+    time[text.len] = 0;
+    if (cli_duration(time, &ns) != CDX_OK || ns < MS_NS)
+        return CDX_INVALID;
+    *ttl_ms = (ns + MS_NS - 1) / MS_NS;
+    return CDX_OK;
+}
+
+void cli_ttl_text(struct cli_buf *out, uint64_t ttl_ms)
+{
+    if (ttl_ms == 0)
+        cli_buf_text(out, "never");
+    else
+        cli_buf_printf(out, "%llu.%03llus", (unsigned long long)(ttl_ms / 1000),
+                       (unsigned long long)(ttl_ms % 1000));
+}
+
 void cli_scaled(struct cli_buf *out, double number)
 {
     static const char *const suffixes[] = {"", "k", "M", "G", "T"};

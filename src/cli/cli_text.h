@@ -62,6 +62,16 @@ CDX_MUST_CHECK enum cdx_status cli_number(const char *text, uint64_t *number);
  */
 CDX_MUST_CHECK enum cdx_status cli_duration(const char *text, uint64_t *ns);
 
+/**
+ * When a key ends: "never", or a time of at least a millisecond as in
+ * cli_duration(), parts of one rounded up. CDX_OK with milliseconds, 0 for never; or
+ * CDX_INVALID (untouched).
+ */
+CDX_MUST_CHECK enum cdx_status cli_ttl_read(struct cdx_bytes text, uint64_t *ttl_ms);
+
+/** Appends "never" for 0, else seconds: "29.998s"; cli_ttl_read() reads it back as the same. */
+void cli_ttl_text(struct cli_buf *out, uint64_t ttl_ms);
+
 /** Appends a rounded number with k, M, G: "999", "1.2k", "34.5M". */
 void cli_scaled(struct cli_buf *out, double number);
 

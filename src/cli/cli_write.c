@@ -3,6 +3,7 @@
 #include "cli.h"
 
 #include "cli_file.h"
+#include "cli_ops.h"
 #include "cli_text.h"
 #include <inttypes.h>
 #include <stdio.h>
@@ -11,7 +12,7 @@
 /* Keys above which drop asks first, on a terminal. */
 #define DROP_ASK_KEYS 1000u
 
-/* ---- put ---- */
+/* ---- values and conditions ---- */
 
 /* The value: the second argument, standard input or a file. */
 static enum cli_exit put_value(const struct cli *cli, const struct cli_args *args,
@@ -38,28 +39,21 @@ static enum cli_exit put_value(const struct cli *cli, const struct cli_args *arg
     return exit;
 }
 
-/* The revision that the key must have; false when put is unconditional. */
-static bool put_condition(const struct cli_args *args, uint64_t *revision)
+/* What a put or delete asks for beside key and value. */
+struct condition {
+    bool given;
+    uint64_t revision; /* that the key must have; 0: not stored */
+};
+
+static struct condition condition_of(const struct cli_args *args)
 {
-    *revision = cli_opt_number(args, CLI_OPT_IF_REVISION); /* 0 for --if-absent */
-    return cli_given(args, CLI_OPT_IF_REVISION) || cli_given(args, CLI_OPT_IF_ABSENT);
+    return (struct condition){
+        .given = cli_given(args, CLI_OPT_IF_REVISION) || cli_given(args, CLI_OPT_IF_ABSENT),
+        .revision = cli_opt_number(args, CLI_OPT_IF_REVISION), /* 0 for --if-absent */
+    };
 }
 
-static enum cli_exit put_ask(struct cli *cli, const struct cli_args *args, struct cdx_bytes key,
-                             struct cdx_bytes value, struct kv_response *frame,
-                             struct cli_failure *failure)
-{
-    struct cdx_out out;
-    struct kv_put_if_args body = {.value = value};
-    if (!put_condition(args, &body.revision))
-        return cli_ask(cli, KV_CALL_PUT, key, value, frame, failure);
-    enum cli_exit exit =
-        cli_ask_begin(cli, KV_CALL_PUT_IF, kv_put_if_request_size(key.len, &body), &out, failure);
-    if (exit != CLI_EXIT_DONE)
-        return exit;
-    enum cdx_status encoded = kv_put_if_request_encode(&out, cli->rid, key, &body);
-    return cli_ask_end(cli, &out, encoded, frame, failure);
-}
+/* ---- answers ---- */
 
 static void print_revision(struct cli *cli, const char *status, struct cdx_bytes key,
                            uint64_t revision, bool wanted)
@@ -75,39 +69,99 @@ static void print_revision(struct cli *cli, const char *status, struct cdx_bytes
     }
 }
 
-static enum cli_exit conflict(struct cli *cli, struct cdx_bytes key,
-                              const struct kv_response *frame, struct cli_failure *failure)
+static enum cli_exit conflict(struct cli *cli, struct cdx_bytes key, uint64_t revision,
+                              struct cli_failure *failure)
 {
-    struct kv_current current;
-    struct cdx_parse_error error;
     struct cli_shown shown;
-    if (kv_current_decode(frame->val, &current, &error) != CDX_OK)
-        return cli_bad_body(cli, &error, failure);
     if (cli->out.json) {
-        print_revision(cli, "conflict", key, current.revision, true);
+        print_revision(cli, "conflict", key, revision, true);
         return CLI_EXIT_NO;
     }
-    if (current.revision == 0)
+    if (revision == 0)
         return cli_fail(failure, CLI_EXIT_NO, "%s is not stored", cli_show(&shown, key));
     return cli_fail(failure, CLI_EXIT_NO, "%s has revision %" PRIu64, cli_show(&shown, key),
-                    current.revision);
+                    revision);
 }
 
-/* The answer to a put, put_if or delete: the revision of the write, or no. */
+/* The answer to a put, put_if, put_ttl or delete: the revision of the write, or no. */
 static enum cli_exit write_answer(struct cli *cli, const struct cli_args *args,
                                   struct cdx_bytes key, const struct kv_response *frame,
                                   struct cli_failure *failure)
 {
     struct kv_written written;
+    struct kv_current current;
     struct cdx_parse_error error;
-    if (frame->status == KV_STATUS_CONFLICT)
-        return conflict(cli, key, frame, failure);
     if (frame->status == KV_STATUS_NOT_FOUND)
         return cli_no(cli, "not_found", key);
+    if (frame->status == KV_STATUS_CONFLICT) {
+        if (kv_current_decode(frame->val, &current, &error) != CDX_OK)
+            return cli_bad_body(cli, &error, failure);
+        return conflict(cli, key, current.revision, failure);
+    }
     if (kv_written_decode(frame->val, &written, &error) != CDX_OK)
         return cli_bad_body(cli, &error, failure);
     print_revision(cli, "ok", key, written.revision, cli_given(args, CLI_OPT_REVISION));
     return CLI_EXIT_DONE;
+}
+
+/* A write that no single request stands for, as a batch of its own. */
+static enum cli_exit write_batch(struct cli *cli, const struct cli_args *args, struct cdx_bytes key,
+                                 const struct cli_ops *ops, struct cli_failure *failure)
+{
+    struct cli_ops_answer answer;
+    enum cli_exit exit = cli_ops_send(cli, ops, &answer, failure);
+    if (exit == CLI_EXIT_NO)
+        return conflict(cli, key, answer.revision, failure);
+    if (exit == CLI_EXIT_DONE)
+        print_revision(cli, "ok", key, answer.revision, cli_given(args, CLI_OPT_REVISION));
+    return exit;
+}
+
+/* ---- put ---- */
+
+/* Asks for a put_if or put_ttl; not for both. */
+static enum cli_exit ask_put(struct cli *cli, struct cdx_bytes key, struct cdx_bytes value,
+                             const struct condition *condition, uint64_t ttl_ms,
+                             struct kv_response *frame, struct cli_failure *failure)
+{
+    const struct kv_put_if_args put_if = {.revision = condition->revision, .value = value};
+    const struct kv_put_ttl_args put_ttl = {.ttl_ms = ttl_ms, .value = value};
+    struct cdx_out out;
+    uint8_t call = condition->given ? KV_CALL_PUT_IF : KV_CALL_PUT_TTL;
+    size_t nbytes = condition->given ? kv_put_if_request_size(key.len, &put_if)
+                                     : kv_put_ttl_request_size(key.len, &put_ttl);
+    enum cli_exit exit = cli_ask_begin(cli, call, nbytes, &out, failure);
+    if (exit != CLI_EXIT_DONE)
+        return exit;
+    enum cdx_status encoded = condition->given
+                                  ? kv_put_if_request_encode(&out, cli->rid, key, &put_if)
+                                  : kv_put_ttl_request_encode(&out, cli->rid, key, &put_ttl);
+    return cli_ask_end(cli, &out, encoded, frame, failure);
+}
+
+static enum cli_exit put_key(struct cli *cli, const struct cli_args *args, struct cdx_bytes key,
+                             struct cdx_bytes value, struct cli_failure *failure)
+{
+    struct kv_response frame;
+    struct cli_ops ops = {0};
+    enum cli_exit exit;
+    const struct condition condition = condition_of(args);
+    const uint64_t *expected = condition.given ? &condition.revision : NULL;
+    uint64_t ttl_ms = cli_opt_ms(args, CLI_OPT_TTL);
+    if (cli->ops != NULL)
+        return cli_ops_put(cli->ops, key, value, expected, ttl_ms, failure);
+    if (expected != NULL && ttl_ms != 0) {
+        exit = cli_ops_put(&ops, key, value, expected, ttl_ms, failure);
+        if (exit == CLI_EXIT_DONE)
+            exit = write_batch(cli, args, key, &ops, failure);
+        cli_ops_free(&ops);
+        return exit;
+    }
+    if (expected != NULL || ttl_ms != 0)
+        exit = ask_put(cli, key, value, &condition, ttl_ms, &frame, failure);
+    else
+        exit = cli_ask(cli, KV_CALL_PUT, key, value, &frame, failure);
+    return exit == CLI_EXIT_DONE ? write_answer(cli, args, key, &frame, failure) : exit;
 }
 
 enum cli_exit cli_put(struct cli *cli, const struct cli_args *args, struct cli_failure *failure)
@@ -116,16 +170,13 @@ enum cli_exit cli_put(struct cli *cli, const struct cli_args *args, struct cli_f
     struct cli_buf value_buf = {0};
     struct cdx_bytes key;
     struct cdx_bytes value = cdx_empty();
-    struct kv_response frame;
     if (cli_given(args, CLI_OPT_IF_ABSENT) && cli_given(args, CLI_OPT_IF_REVISION))
         return cli_fail(failure, CLI_EXIT_USAGE, "expected --if-absent or --if-revision, got both");
     enum cli_exit exit = cli_key(cli, args, &key_buf, &key, failure);
     if (exit == CLI_EXIT_DONE)
         exit = put_value(cli, args, &value_buf, &value, failure);
     if (exit == CLI_EXIT_DONE)
-        exit = put_ask(cli, args, key, value, &frame, failure);
-    if (exit == CLI_EXIT_DONE)
-        exit = write_answer(cli, args, key, &frame, failure);
+        exit = put_key(cli, args, key, value, failure);
     cli_buf_free(&key_buf);
     cli_buf_free(&value_buf);
     return exit;
@@ -133,16 +184,34 @@ enum cli_exit cli_put(struct cli *cli, const struct cli_args *args, struct cli_f
 
 /* ---- delete ---- */
 
+static enum cli_exit delete_key(struct cli *cli, const struct cli_args *args, struct cdx_bytes key,
+                                struct cli_failure *failure)
+{
+    struct kv_response frame;
+    struct cli_ops ops = {0};
+    enum cli_exit exit;
+    const struct condition condition = condition_of(args);
+    const uint64_t *expected = condition.given ? &condition.revision : NULL;
+    if (cli->ops != NULL)
+        return cli_ops_delete(cli->ops, key, expected, failure);
+    if (expected != NULL) {
+        exit = cli_ops_delete(&ops, key, expected, failure);
+        if (exit == CLI_EXIT_DONE)
+            exit = write_batch(cli, args, key, &ops, failure);
+        cli_ops_free(&ops);
+        return exit;
+    }
+    exit = cli_ask(cli, KV_CALL_DELETE, key, cdx_empty(), &frame, failure);
+    return exit == CLI_EXIT_DONE ? write_answer(cli, args, key, &frame, failure) : exit;
+}
+
 enum cli_exit cli_delete(struct cli *cli, const struct cli_args *args, struct cli_failure *failure)
 {
     struct cli_buf buf = {0};
     struct cdx_bytes key;
-    struct kv_response frame;
     enum cli_exit exit = cli_key(cli, args, &buf, &key, failure);
     if (exit == CLI_EXIT_DONE)
-        exit = cli_ask(cli, KV_CALL_DELETE, key, cdx_empty(), &frame, failure);
-    if (exit == CLI_EXIT_DONE)
-        exit = write_answer(cli, args, key, &frame, failure);
+        exit = delete_key(cli, args, key, failure);
     cli_buf_free(&buf);
     return exit;
 }
@@ -173,7 +242,7 @@ static enum cli_exit drop_allowed(struct cli *cli, struct cdx_bytes key,
     struct kv_response frame;
     struct kv_total total;
     struct cdx_parse_error error;
-    bool terminal = isatty(STDIN_FILENO) == 1 && isatty(STDERR_FILENO) == 1;
+    bool terminal = cli->ops == NULL && isatty(STDIN_FILENO) == 1 && isatty(STDERR_FILENO) == 1;
     if (!terminal && key.len == 0)
         return cli_fail(failure, CLI_EXIT_USAGE,
                         "the empty key means the whole store: expected --yes with it");
@@ -220,7 +289,8 @@ enum cli_exit cli_drop(struct cli *cli, const struct cli_args *args, struct cli_
     if (exit == CLI_EXIT_DONE && !cli_given(args, CLI_OPT_YES))
         exit = drop_allowed(cli, key, failure);
     if (exit == CLI_EXIT_DONE)
-        exit = drop_key(cli, key, failure);
+        exit =
+            cli->ops != NULL ? cli_ops_drop(cli->ops, key, failure) : drop_key(cli, key, failure);
     cli_buf_free(&buf);
     return exit;
 }
