@@ -124,7 +124,8 @@ static void step_remove(struct world *w, enum operation operation, struct input 
     enum store_status right = STORE_OK;
     store_write_begin(w->store);
     if (operation == DROP) {
-        store_drop(w->store, key, &keys[0], &revisions[0]);
+        if (store_drop(w->store, key, &keys[0], &revisions[0]) != STORE_OK)
+            abort();
         model_drop(&w->model, key, &keys[1], &revisions[1]);
     } else {
         status = store_delete(w->store, key, &revisions[0]);

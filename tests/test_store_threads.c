@@ -14,6 +14,7 @@
 #include <stddef.h>
 #include <cmocka.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #define READERS 2
 #define ROUNDS 20000u
@@ -91,7 +92,8 @@ static void fill_or_drop(struct store *store, unsigned round)
     uint64_t revision;
     uint64_t keys;
     if (round % 64 == 32)
-        store_drop(store, CDX_STR("/fill"), &keys, &revision);
+        if (store_drop(store, CDX_STR("/fill"), &keys, &revision) != STORE_OK)
+            abort();
     for (unsigned i = 0; round % 64 == 0 && i < FILLERS; i++) {
         char key[32];
         int len = snprintf(key, sizeof key, "/fill/%u", i);

@@ -69,7 +69,7 @@ static void lengths_are_limited(void **state)
     assert_int_equal(store_delete(f.store, cdx_bytes_of(key, sizeof key), &revision),
                      STORE_NOT_FOUND);
     uint64_t keys;
-    store_drop(f.store, cdx_bytes_of(key, sizeof key), &keys, &revision);
+    assert_int_equal(store_drop(f.store, cdx_bytes_of(key, sizeof key), &keys, &revision), STORE_OK);
     assert_int_equal(keys, 0);
     assert_int_equal(revision, 0);
     assert_int_equal(store_put(f.store, cdx_bytes_of(key, sizeof key - 1),
@@ -124,10 +124,10 @@ static void a_write_has_the_next_revision(void **state)
     assert_int_equal(revision, 0);
     assert_int_equal(store_delete(f.store, CDX_STR("/a"), &revision), STORE_OK);
     assert_int_equal(revision, 4);
-    store_drop(f.store, CDX_STR("/x"), &keys, &revision);
+    assert_int_equal(store_drop(f.store, CDX_STR("/x"), &keys, &revision), STORE_OK);
     assert_int_equal(keys, 0);
     assert_int_equal(revision, 4);
-    store_drop(f.store, CDX_STR("/"), &keys, &revision);
+    assert_int_equal(store_drop(f.store, CDX_STR("/"), &keys, &revision), STORE_OK);
     assert_int_equal(keys, 2);
     assert_int_equal(revision, 5);
     close_after_writes(&f);

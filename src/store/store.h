@@ -26,15 +26,15 @@
  * directly followed by its subtree.
  *
  * Versions. Readers see, between store_read_begin and store_read_end, one
- * version of the store; writes become visible to a read section that begins
- * after store_write_end. There is one writer at a time; a thread must not
- * write inside its own read section.
+ * version of the store, the last one published; they neither lock nor write
+ * memory that other threads read. There is one writer at a time; its writes
+ * become visible together at store_write_end. A thread must not write inside
+ * its own read section. A snapshot keeps a version beyond the read section.
  *
- * Limits of this implementation, which its callers should not build on:
- * readers and the writer exclude each other, a waiting writer first; the index
- * grows and shrinks in one go, tens of milliseconds per million keys, and
- * store_drop() frees what it removes before it returns; every boundary of a
- * key has a node, of about 60 bytes.
+ * What no reader can see any more is given back in slices: a few steps at the
+ * end of each write, the rest by store_maintain(), which also expires, evicts
+ * and compacts. A drop or a swap of any size is one step for readers and takes
+ * no longer than a put.
  */
 #ifndef STORE_STORE_H
 #define STORE_STORE_H
@@ -53,6 +53,17 @@
 /** Boundaries of a key whose hashes a probe keeps; longer keys are hashed again. */
 #define STORE_PROBE_BOUNDARIES_MAX 30u
 
+/** Nodes that a cursor sorts at a time, and levels it keeps sorted. */
+#define STORE_CURSOR_ARRAY_MAX 64u
+#define STORE_CURSOR_LEVELS 4u
+
+/** Most operations of one batch: bounds how long a writer holds the others up. */
+#define STORE_BATCH_OPS_MAX 1024u
+
+/** Most open stages, and snapshots. */
+#define STORE_STAGES_MAX 16u
+#define STORE_SNAPSHOTS_MAX 256u
+
 /* ---- types ---- */
 
 struct store;
@@ -68,22 +79,42 @@ enum store_status {
     STORE_NO_MEMORY,
     /** Key or value above its limit; nothing was changed. */
     STORE_TOO_LONG,
+    /** The memory limit is reached and nothing may be evicted; nothing was changed. */
+    STORE_FULL,
+    /** Too many stages, snapshots, or an overlapping stage; nothing was changed. */
+    STORE_BUSY,
+    /** The key is not in the stage's subtree; nothing was changed. */
+    STORE_OUTSIDE,
 };
 
 struct store_config {
     /** Keys the hash, so that chosen keys cannot make lookups slow; 0: drawn from the system. */
     uint64_t hash_seed;
+    /** Limit of store_stats.used_nbytes for writes that add; 0: none. */
+    uint64_t memory_max_nbytes;
+    /** At that limit: evict keys that were not read lately; otherwise refuse with STORE_FULL. */
+    bool evict;
+    /** Only keys in this subtree are evicted; copied; empty: any key. */
+    struct cdx_bytes evict_below;
+    /** The clock's first value, in milliseconds; see store_maintain(). */
+    uint64_t now_ms;
 };
 
-/** One stored key. The views are borrowed from the store until store_read_end. */
+/**
+ * One stored key. The value is borrowed from the store until store_read_end;
+ * the key is a view of the question's key or, in a walk, of the cursor, until
+ * its next step.
+ */
 struct store_entry {
     struct cdx_bytes key;
     struct cdx_bytes value;
     /** The store's revision at the write that stored the value; never 0. */
     uint64_t revision;
+    /** When the value ends, on the store's clock; 0: never. */
+    uint64_t expires_ms;
 };
 
-/** One level below a key. The view is borrowed until store_read_end. */
+/** One level below a key. The view is borrowed from the cursor until its next step. */
 struct store_child {
     /** The child's whole path. */
     struct cdx_bytes key;
@@ -113,24 +144,66 @@ struct store_probe {
 };
 
 /**
- * A position in an ordered walk. Lives on the caller's stack, holds no
- * memory, and is valid within one read section only.
+ * A position in an ordered walk. Lives on the caller's stack (about 6 KiB), holds
+ * no memory, and is valid within one read section only.
  */
 struct store_cursor {
-    const struct store *store;
+    struct store_reader *reader;
     struct cdx_bytes key;
-    uint32_t node;
-    uint32_t root;
     uint32_t state;
+    uint32_t node;   /* where the walk is; 0: at its end */
+    uint32_t depth;  /* of the node, for the levels below */
+    uint16_t nbytes; /* of the node's key, which is in `found` */
+    uint16_t root_nbytes;
+    /* Children in order, at the last levels that were visited: */
+    struct store_cursor_level {
+        uint32_t parent; /* 0: none */
+        uint32_t upper;  /* where those that follow begin */
+        uint32_t count;
+        uint32_t at;
+        uint32_t node[STORE_CURSOR_ARRAY_MAX];
+    } level[STORE_CURSOR_LEVELS];
+    struct store_probe probe;
+    uint8_t found[STORE_KEY_NBYTES_MAX + 1];
 };
 
+/** What a put may ask for beyond key and value; all zero: nothing. */
+struct store_put_options {
+    /** NULL, or the revision that the key must have (0: not stored). */
+    const uint64_t *expected;
+    /** When the value ends, on the store's clock; 0: never. */
+    uint64_t expires_ms;
+    /** Keeps the key's present expiry instead. */
+    bool keep_expiry;
+};
+
+enum store_op_kind { STORE_OP_PUT, STORE_OP_DELETE, STORE_OP_DROP };
+
+/** One write of a batch. All views are borrowed for the call. */
+struct store_op {
+    enum store_op_kind kind;
+    struct cdx_bytes key;
+    struct cdx_bytes value;           /* of a put */
+    struct store_put_options options; /* of a put; of a delete, `expected` */
+};
+
+/** A version that is kept beyond a read section. */
+struct store_snapshot;
+
 struct store_stats {
-    uint64_t keys;          /* stored keys */
-    uint64_t nodes;         /* boundaries of stored keys, stored themselves or not; 0 when empty */
-    uint64_t revision;      /* last published write; 0: none yet */
-    uint64_t key_nbytes;    /* sum of the stored keys' lengths */
-    uint64_t value_nbytes;  /* sum of the stored values' lengths */
-    uint64_t memory_nbytes; /* asked of the allocator for nodes, values and index */
+    uint64_t keys;              /* stored keys */
+    uint64_t nodes;             /* nodes of the tree, those that wait to be freed included */
+    uint64_t revision;          /* last published write; 0: none yet */
+    uint64_t key_nbytes;        /* sum of the stored keys' lengths */
+    uint64_t value_nbytes;      /* sum of the stored values' lengths */
+    uint64_t memory_nbytes;     /* held from the allocator, to the byte */
+    uint64_t used_nbytes;       /* of that in use: without free blocks */
+    uint64_t memory_max_nbytes; /* the limit; 0: none */
+    uint64_t pending;           /* what waits to be freed: versions and dropped subtrees */
+    uint64_t snapshots;         /* open now */
+    uint64_t expiring;          /* stored values that have an expiry */
+    uint64_t expired;           /* keys removed by their expiry, since the start */
+    uint64_t evicted;           /* keys removed for want of memory, since the start */
 };
 
 /* ---- lifecycle ---- */
@@ -145,7 +218,7 @@ CDX_MUST_CHECK enum store_status store_open(const struct store_config *config,
 /** Frees everything. No reader may be open. NULL is ignored. */
 void store_close(struct store *store);
 
-/** Registers the calling thread as a reader. STORE_NO_MEMORY: `*reader` is untouched. */
+/** A reader, used by one thread at a time. STORE_NO_MEMORY: `*reader` is untouched. */
 CDX_MUST_CHECK enum store_status store_reader_open(struct store *store,
                                                    struct store_reader **reader);
 
@@ -159,6 +232,20 @@ void store_read_begin(struct store_reader *reader);
 
 /** Lets the version go: all views handed out since begin are invalid. */
 void store_read_end(struct store_reader *reader);
+
+/**
+ * Keeps the version of the present read section until store_snapshot_close(),
+ * by any thread: what is replaced meanwhile stays in memory. STORE_OK,
+ * STORE_BUSY (STORE_SNAPSHOTS_MAX are open) or STORE_NO_MEMORY.
+ */
+CDX_MUST_CHECK enum store_status store_snapshot_open(struct store_reader *reader,
+                                                     struct store_snapshot **snapshot);
+
+/** Lets the version go. NULL is ignored. No read section may be using it. */
+void store_snapshot_close(struct store *store, struct store_snapshot *snapshot);
+
+/** Like store_read_begin(), for the version that the snapshot keeps. */
+void store_read_begin_at(struct store_reader *reader, const struct store_snapshot *snapshot);
 
 /** The revision of the version that is seen. */
 uint64_t store_read_revision(const struct store_reader *reader);
@@ -223,7 +310,10 @@ void store_children(struct store_reader *reader, struct cdx_bytes key, struct cd
 CDX_MUST_CHECK enum store_status store_next_child(struct store_cursor *cursor,
                                                   struct store_child *child);
 
-/** Stored keys in the subtree of `key`, without walking it. */
+/**
+ * Stored keys in the subtree of `key`, without walking it: of the last
+ * version published, also with a snapshot.
+ */
 uint64_t store_count(struct store_reader *reader, struct cdx_bytes key);
 
 /** Counters of the version that is seen. */
@@ -247,15 +337,107 @@ CDX_MUST_CHECK enum store_status store_put(struct store *store, struct cdx_bytes
                                            struct cdx_bytes value, const uint64_t *expected,
                                            uint64_t *revision);
 
-/** Removes one key. STORE_OK, or STORE_NOT_FOUND (`*revision` untouched). */
+/**
+ * store_put() with options (NULL: none). Also STORE_FULL at the memory limit.
+ */
+CDX_MUST_CHECK enum store_status store_put_with(struct store *store, struct cdx_bytes key,
+                                                struct cdx_bytes value,
+                                                const struct store_put_options *options,
+                                                uint64_t *revision);
+
+/**
+ * Gives a stored value another expiry (0: none); value and revision stay.
+ * STORE_OK, STORE_NOT_FOUND or STORE_NO_MEMORY.
+ */
+CDX_MUST_CHECK enum store_status store_touch(struct store *store, struct cdx_bytes key,
+                                             uint64_t expires_ms);
+
+/**
+ * Carries out all operations, in their order, or none. STORE_OK, with the
+ * store's revision afterwards; otherwise the outcome of the first operation
+ * that failed, with its number in `*failed`: a delete of a key that is not
+ * stored does not fail, a drop never; STORE_TOO_LONG with `*failed` = `count`
+ * when there are more than STORE_BATCH_OPS_MAX. On STORE_CONFLICT `*revision`
+ * is the key's present one. A batch that fails may leave revisions out.
+ */
+CDX_MUST_CHECK enum store_status store_batch(struct store *store, const struct store_op *ops,
+                                             size_t count, size_t *failed, uint64_t *revision);
+
+/**
+ * Removes one key. STORE_OK, STORE_NOT_FOUND or STORE_NO_MEMORY (`*revision`
+ * untouched, nothing changed).
+ */
 CDX_MUST_CHECK enum store_status store_delete(struct store *store, struct cdx_bytes key,
                                               uint64_t *revision);
 
 /**
- * Removes the subtree of `key`. Never fails; `*keys` is the number removed
- * and `*revision` the store's revision afterwards (unchanged when it is 0).
+ * Removes the subtree of `key`: `*keys` is the number removed and `*revision`
+ * the store's revision afterwards (unchanged when it is 0). A key that ends in '/'
+ * spares the value before that '/', which counts as written anew. Takes no longer
+ * than a put, but for "/" in a store that also holds relative keys: then as
+ * long as a delete of each top-level name. STORE_OK or STORE_NO_MEMORY (nothing changed).
  */
-void store_drop(struct store *store, struct cdx_bytes key, uint64_t *keys, uint64_t *revision);
+CDX_MUST_CHECK enum store_status store_drop(struct store *store, struct cdx_bytes key,
+                                            uint64_t *keys, uint64_t *revision);
+
+/* ---- staging: a subtree that is filled unseen and replaces another at once ---- */
+
+/**
+ * Opens a stage for the subtree of `key`, which must not end in '/'. STORE_OK,
+ * with its number (never 0); STORE_BUSY: a stage of an overlapping subtree is
+ * open, or STORE_STAGES_MAX are; STORE_TOO_LONG; STORE_OUTSIDE: the key ends in '/';
+ * STORE_NO_MEMORY.
+ */
+CDX_MUST_CHECK enum store_status store_stage_open(struct store *store, struct cdx_bytes key,
+                                                  uint32_t *stage);
+
+/**
+ * store_put_with() into the stage: no reader sees it. `options` without
+ * `expected`. Also STORE_NOT_FOUND: no such stage; STORE_OUTSIDE.
+ */
+CDX_MUST_CHECK enum store_status store_stage_put(struct store *store, uint32_t stage,
+                                                 struct cdx_bytes key, struct cdx_bytes value,
+                                                 const struct store_put_options *options,
+                                                 uint64_t *revision);
+
+/**
+ * Removes the subtree that is stored and puts the staged one in its place, as
+ * one write; the stage is closed. `*added` and `*removed` count keys. STORE_OK,
+ * STORE_NOT_FOUND: no such stage, or STORE_NO_MEMORY: the stage is as it was.
+ */
+CDX_MUST_CHECK enum store_status store_stage_swap(struct store *store, uint32_t stage,
+                                                  uint64_t *added, uint64_t *removed,
+                                                  uint64_t *revision);
+
+/** Closes a stage and throws its keys away. STORE_OK or STORE_NOT_FOUND: no such stage. */
+CDX_MUST_CHECK enum store_status store_stage_drop(struct store *store, uint32_t stage);
+
+/* ---- upkeep ---- */
+
+/** What store_maintain() says about when to call it again. */
+enum store_upkeep {
+    STORE_UPKEEP_NONE,  /* with the next change of the clock */
+    STORE_UPKEEP_LATER, /* something waits for readers: in some milliseconds */
+    STORE_UPKEEP_NOW,   /* there is more to do at once */
+};
+
+/**
+ * One slice of upkeep, by any thread, outside read sections: sets the clock to
+ * `now_ms` (any clock of the caller that never goes back), expires, evicts,
+ * frees what was dropped, compacts; at most `steps` steps, of about a
+ * microsecond each. Values whose expiry is at or before the clock are gone for
+ * readers at once, but store_count() counts them until upkeep has removed them.
+ * When another thread is the writer, only the clock is set.
+ */
+enum store_upkeep store_maintain(struct store *store, uint64_t now_ms, unsigned steps);
+
+/** The clock, in milliseconds. */
+uint64_t store_now(const struct store *store);
+
+/** Changes the limit and what is done at it, see struct store_config. STORE_NO_MEMORY: nothing
+ * changed. */
+CDX_MUST_CHECK enum store_status store_limit(struct store *store, uint64_t memory_max_nbytes,
+                                             bool evict, struct cdx_bytes evict_below);
 
 /* ---- inspection ---- */
 

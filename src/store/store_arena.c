@@ -3,50 +3,47 @@
  * Blocks of units for nodes.
  *
  * The happy path takes a freed block of the same size, else of a larger one,
- * else the next units of the newest extent, else a new extent. It fails only
- * when the heap has no extent to give or all references are used; then nothing
- * has changed but, at most, the capacity of the tables.
+ * else the next units of the newest span, else a new span. It fails only when
+ * the heap has no span to give or all references are used; then nothing has
+ * changed. Condemning forgets all freed blocks, which takes no time however
+ * many there are: those in dense spans, a small part, are found again when
+ * their span is sparse.
  */
 #include "store_arena.h"
 #include "store_memory.h"
 
-#include <caudex/heap.h>
-
 #include <assert.h>
 #include <string.h>
 
-static_assert(STORE_EXTENT_NBYTES_MIN / STORE_UNIT_NBYTES > STORE_BLOCK_UNITS_MAX,
-              "the largest block fits the smallest extent, with unit 0 left out");
+static_assert(STORE_SPAN_NBYTES_MIN / STORE_UNIT_NBYTES > STORE_BLOCK_UNITS_MAX + 8,
+              "the largest block fits the smallest span, with its edges left out");
 
-/* Reference 0 means none: its unit stays unused. */
-#define FIRST_REF 1u
+/*
+ * Units at either end of a span that are never given out: reference 0 means
+ * none, and comparisons of 16 bytes may read that far before or after a block.
+ */
+#define EDGE_UNITS 4u
 
 void store_arena_init(struct store_arena *arena)
 {
     memset(arena, 0, sizeof *arena);
 }
 
+static uint8_t *span_memory(const struct store_arena *arena, uint32_t i)
+{
+    return atomic_load_explicit(&arena->at[i], memory_order_relaxed);
+}
+
 void store_arena_clear(struct store_arena *arena)
 {
-    for (uint32_t i = 0; i < arena->extent_count; i++)
-        store_memory_free(arena->extent[i]);
-    cdx_free(arena->extent);
-    cdx_free(arena->span);
+    for (uint32_t i = 0; i < arena->span_count; i++)
+        store_memory_free(span_memory(arena, i));
     store_arena_init(arena);
 }
 
-void store_arena_trim(struct store_arena *arena, uint32_t units)
+static uint32_t span_of(store_ref ref)
 {
-    while (arena->extent_count > 1)
-        store_memory_free(arena->extent[--arena->extent_count]);
-    arena->span_count = 1;
-    arena->extents_nbytes = STORE_EXTENT_NBYTES_MIN;
-    arena->next = FIRST_REF + units;
-    arena->end = (uint32_t)(STORE_EXTENT_NBYTES_MIN / STORE_UNIT_NBYTES - 1);
-    arena->live_units = units;
-    arena->free_units = 0;
-    memset(arena->free_class, 0, sizeof arena->free_class);
-    memset(arena->free_list, 0, sizeof arena->free_list);
+    return ref >> STORE_SPAN_BITS;
 }
 
 static store_ref list_next(const struct store_arena *arena, store_ref ref)
@@ -87,77 +84,114 @@ static uint32_t class_find(const struct store_arena *arena, uint32_t units)
     }
 }
 
-/* Room for `count` pointers in a table; doubles it. False: no memory, nothing changed. */
-static bool table_reserve(uint8_t ***table, uint32_t *cap, uint32_t count)
+/* A freed block of at least `units`, cut to that size; 0: none. */
+static store_ref list_take(struct store_arena *arena, uint32_t units)
 {
-    if (count <= *cap)
-        return true;
-    uint32_t larger = *cap * 2 > count ? *cap * 2 : count;
-    uint8_t **grown = cdx_realloc(*table, larger * sizeof **table);
-    if (grown == NULL)
-        return false;
-    *table = grown;
-    *cap = larger;
-    return true;
+    uint32_t found = class_find(arena, units);
+    if (found == 0)
+        return 0;
+    store_ref ref = list_pop(arena, found);
+    if (found != units)
+        list_push(arena, ref + units, found - units);
+    return ref;
 }
 
-static size_t extent_nbytes(const struct store_arena *arena)
+/* The number of a span without memory; STORE_SPANS_MAX: none. */
+static uint32_t span_unused(const struct store_arena *arena)
 {
-    uint32_t steps = arena->extent_count * 2 < 16 ? arena->extent_count * 2 : 16;
-    size_t nbytes = STORE_EXTENT_NBYTES_MIN << steps;
-    return nbytes < STORE_EXTENT_NBYTES_MAX ? nbytes : STORE_EXTENT_NBYTES_MAX;
+    if (arena->spans_held == arena->span_count)
+        return arena->span_count;
+    for (uint32_t i = 0; i < arena->span_count; i++) {
+        if (arena->span[i].units == 0)
+            return i;
+    }
+    return arena->span_count;
 }
 
-static bool extent_add(struct store_arena *arena)
+static bool span_add(struct store_arena *arena)
 {
-    size_t nbytes = extent_nbytes(arena);
-    uint32_t spans = (uint32_t)((nbytes + STORE_SPAN_NBYTES - 1) / STORE_SPAN_NBYTES);
-    if (arena->span_count + spans > STORE_SPANS_MAX)
+    uint32_t i = span_unused(arena);
+    if (i == STORE_SPANS_MAX)
         return false;
-    if (!table_reserve(&arena->span, &arena->span_cap, arena->span_count + spans) ||
-        !table_reserve(&arena->extent, &arena->extent_cap, arena->extent_count + 1))
+    uint32_t steps = arena->spans_held < 3 ? arena->spans_held : 3;
+    size_t nbytes = STORE_SPAN_NBYTES_MIN << (2 * steps);
+    uint8_t *memory = store_memory_get(nbytes);
+    if (memory == NULL)
         return false;
-    uint8_t *extent = store_memory_get(nbytes);
-    if (extent == NULL)
-        return false;
-    if (arena->next != arena->end)
+    if (arena->next != arena->end && arena->end - arena->next <= STORE_BLOCK_UNITS_MAX)
         list_push(arena, arena->next, arena->end - arena->next);
-    arena->next = arena->span_count << STORE_SPAN_BITS;
-    /* Without its last unit, so that the end of the last span is a 32-bit number too. */
-    arena->end = arena->next + (uint32_t)(nbytes / STORE_UNIT_NBYTES - 1);
-    if (arena->next == 0)
-        arena->next = FIRST_REF;
-    arena->extent[arena->extent_count++] = extent;
-    for (uint32_t i = 0; i < spans; i++)
-        arena->span[arena->span_count++] = extent + i * STORE_SPAN_NBYTES;
-    arena->extents_nbytes += nbytes;
+    atomic_store_explicit(&arena->at[i], memory, memory_order_release);
+    arena->span[i].units = (uint32_t)(nbytes / STORE_UNIT_NBYTES);
+    arena->next = (i << STORE_SPAN_BITS) + EDGE_UNITS;
+    arena->end = (i << STORE_SPAN_BITS) + (arena->span[i].units - EDGE_UNITS);
+    arena->nbytes += nbytes;
+    arena->spans_held++;
+    if (i == arena->span_count)
+        arena->span_count++;
     return true;
 }
 
 store_ref store_arena_get(struct store_arena *arena, uint32_t units)
 {
     assert(units > 0 && units <= STORE_BLOCK_UNITS_MAX);
-    store_ref ref;
-    uint32_t found = class_find(arena, units);
-    if (found != 0) {
-        ref = list_pop(arena, found);
-        if (found != units)
-            list_push(arena, ref + units, found - units);
-    } else {
-        if (arena->end - arena->next < units && !extent_add(arena))
+    store_ref ref = list_take(arena, units);
+    if (ref == 0) {
+        if (arena->end - arena->next < units && !span_add(arena))
             return 0;
         ref = arena->next;
         arena->next += units;
     }
     arena->live_units += units;
+    arena->span[span_of(ref)].live_units += units;
     return ref;
 }
 
 void store_arena_free(struct store_arena *arena, store_ref ref, uint32_t units)
 {
-    assert(arena->live_units >= units);
-    list_push(arena, ref, units);
+    struct store_span *span = &arena->span[span_of(ref)];
+    assert(arena->live_units >= units && span->live_units >= units);
+    if (!span->condemned)
+        list_push(arena, ref, units);
     arena->live_units -= units;
+    span->live_units -= units;
+}
+
+size_t store_arena_condemn(struct store_arena *arena, unsigned percent)
+{
+    size_t nbytes = 0;
+    for (uint32_t i = 0; i < arena->span_count; i++) {
+        struct store_span *span = &arena->span[i];
+        if (span->units == 0 || i == span_of(arena->end))
+            continue;
+        span->condemned = (uint64_t)span->live_units * 100 < (uint64_t)span->units * percent;
+        if (span->condemned)
+            nbytes += (size_t)span->units * STORE_UNIT_NBYTES;
+    }
+    if (nbytes != 0) {
+        memset(arena->free_list, 0, sizeof arena->free_list);
+        memset(arena->free_class, 0, sizeof arena->free_class);
+        arena->free_units = 0;
+    }
+    return nbytes;
+}
+
+bool store_arena_release(struct store_arena *arena)
+{
+    for (uint32_t i = 0; i < arena->span_count; i++) {
+        struct store_span *span = &arena->span[i];
+        if (!span->condemned)
+            continue;
+        span->condemned = false;
+        if (span->live_units != 0)
+            continue;
+        arena->nbytes -= (size_t)span->units * STORE_UNIT_NBYTES;
+        arena->spans_held--;
+        span->units = 0;
+        store_memory_free(span_memory(arena, i));
+        atomic_store_explicit(&arena->at[i], NULL, memory_order_relaxed);
+        return true;
+    }
+    return false;
 }
 
 const char *store_arena_check(const struct store_arena *arena)
@@ -167,17 +201,27 @@ const char *store_arena_check(const struct store_arena *arena)
         bool marked = (arena->free_class[units / 64] >> units % 64 & 1) != 0;
         if (marked != (arena->free_list[units] != 0))
             return "arena: a free list and its mark disagree";
-        for (store_ref r = arena->free_list[units]; r != 0; r = list_next(arena, r))
+        for (store_ref r = arena->free_list[units]; r != 0; r = list_next(arena, r)) {
+            if (arena->span[span_of(r)].units == 0)
+                return "arena: a freed block without memory";
             free_units += units;
+        }
     }
     if (free_units != arena->free_units)
         return "arena: the free lists do not add up";
-    uint64_t units = 0;
-    if (arena->extent_count != 0)
-        units = arena->live_units + free_units + (arena->end - arena->next);
-    /* Unit 0, and the last unit of every extent, are never given out. */
-    if (arena->extent_count != 0 &&
-        (units + 1 + arena->extent_count) * STORE_UNIT_NBYTES != arena->extents_nbytes)
-        return "arena: units are lost";
-    return NULL;
+    uint64_t live_units = 0;
+    size_t nbytes = 0;
+    uint32_t held = 0;
+    for (uint32_t i = 0; i < arena->span_count; i++) {
+        live_units += arena->span[i].live_units;
+        nbytes += (size_t)arena->span[i].units * STORE_UNIT_NBYTES;
+        held += arena->span[i].units != 0;
+        if (arena->span[i].units < arena->span[i].live_units)
+            return "arena: a span has more in it than it has room";
+    }
+    if (live_units != arena->live_units)
+        return "arena: the spans do not add up";
+    return nbytes == arena->nbytes && held == arena->spans_held
+               ? NULL
+               : "arena: the memory does not add up";
 }

@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
- * Where nodes live: blocks of 8-byte units, addressed by 32-bit references.
+ * Where nodes live: blocks of 4-byte units, addressed by 32-bit references.
  *
- *     reference   │ span: 13 bits │ unit in the span: 19 bits │     0: no block
+ *     reference   │ span: 12 bits │ unit in the span: 20 bits │     0: no block
  *                        │
- *     span[]      ▼ start of every 4 MiB of the address space
- *     extents     │64K│ 256K │   1M   │  4M … 32M  │            asked of the heap
+ *     span[]      ▼ its memory, or none: 64 KiB, 256 KiB, 1 MiB, then 4 MiB each
  *     inside      │ block │ block │ freed │ block │ not yet given out … │
  *
- * Small extents leave the rest of their span unused: addresses are plenty.
  * Freed blocks wait in one list per size and are split when a smaller one is
- * wanted; neighbours are not joined again, but an arena that is left with its
- * first block only gives everything else back (store_arena_trim).
+ * wanted; neighbours are not joined again. Instead the arena may be compacted:
+ * sparse spans are condemned, nothing is taken from them any more, and once
+ * the owner has moved their last block elsewhere their memory is given back.
+ *
+ * One thread changes an arena; others may follow references meanwhile.
  */
 #ifndef STORE_STORE_ARENA_H
 #define STORE_STORE_ARENA_H
@@ -20,37 +21,42 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <stdatomic.h>
+
 /* ---- limits ---- */
 
-#define STORE_UNIT_NBYTES 8u
+#define STORE_UNIT_NBYTES 4u
 /** log2 of a span's units: 4 MiB. */
-#define STORE_SPAN_BITS 19u
+#define STORE_SPAN_BITS 20u
 #define STORE_SPAN_NBYTES ((size_t)STORE_UNIT_NBYTES << STORE_SPAN_BITS)
-/** Spans that 32-bit references reach: 32 GiB. */
+/** Spans that 32-bit references reach: 16 GiB. */
 #define STORE_SPANS_MAX (1u << (32 - STORE_SPAN_BITS))
-/** Largest block in units: the head, the longest key and an inline value. */
-#define STORE_BLOCK_UNITS_MAX 530u
-/** First and largest extent: a small store stays small, a large one asks the heap rarely. */
-#define STORE_EXTENT_NBYTES_MIN ((size_t)64 << 10)
-#define STORE_EXTENT_NBYTES_MAX ((size_t)32 << 20)
+/** Largest block in units: a head, the longest segment and an inline value. */
+#define STORE_BLOCK_UNITS_MAX 1160u
+/** The first span is small, so that a small store is. */
+#define STORE_SPAN_NBYTES_MIN ((size_t)64 << 10)
 
 /* ---- types ---- */
 
 /** A block's address in the arena; 0 is none. */
 typedef uint32_t store_ref;
 
+struct store_span {
+    uint32_t units;      /* it has; 0: no memory */
+    uint32_t live_units; /* in blocks given out */
+    bool condemned;
+};
+
 struct store_arena {
-    uint8_t **span;   /* start of each span; spans of one extent are adjacent */
-    uint8_t **extent; /* what to give back */
-    uint32_t span_count;
-    uint32_t span_cap;
-    uint32_t extent_count;
-    uint32_t extent_cap;
-    uint32_t next;         /* reference of the first unit not yet given out */
-    uint32_t end;          /* end of the extent that `next` is in */
-    uint64_t live_units;   /* in blocks given out */
-    uint64_t free_units;   /* in the free lists */
-    size_t extents_nbytes; /* of all extents: what was asked of the heap */
+    _Atomic(uint8_t *) at[STORE_SPANS_MAX]; /* each span's memory */
+    struct store_span span[STORE_SPANS_MAX];
+    uint32_t span_count; /* spans that have or had memory */
+    uint32_t spans_held; /* … that have */
+    uint32_t next;       /* reference of the first unit not yet given out */
+    uint32_t end;        /* end of the span that `next` is in */
+    uint64_t live_units; /* in blocks given out */
+    uint64_t free_units; /* in the free lists */
+    size_t nbytes;       /* held from the heap */
     uint64_t free_class[STORE_BLOCK_UNITS_MAX / 64 + 1]; /* bit per size: its list is not empty */
     store_ref free_list[STORE_BLOCK_UNITS_MAX + 1];
 };
@@ -70,16 +76,35 @@ store_ref store_arena_get(struct store_arena *arena, uint32_t units);
 void store_arena_free(struct store_arena *arena, store_ref ref, uint32_t units);
 
 /**
- * Forgets every block but the first ever given, which has `units`, and gives
- * all extents but the first back.
+ * Condemns the spans of which less than `percent` is live, all but the one that
+ * is being filled. Returns the bytes they hold.
  */
-void store_arena_trim(struct store_arena *arena, uint32_t units);
+size_t store_arena_condemn(struct store_arena *arena, unsigned percent);
+
+/** Whether the block should be moved elsewhere. */
+static inline bool store_arena_condemned(const struct store_arena *arena, store_ref ref)
+{
+    return arena->span[ref >> STORE_SPAN_BITS].condemned;
+}
+
+/**
+ * Gives the memory of one condemned span back that holds no block any more; those that
+ * hold some are used again. False: no span is condemned any more. No reader
+ * may hold a reference into an empty one.
+ */
+bool store_arena_release(struct store_arena *arena);
+
+/** Bytes in blocks given out. */
+static inline uint64_t store_arena_live_nbytes(const struct store_arena *arena)
+{
+    return arena->live_units * STORE_UNIT_NBYTES;
+}
 
 /** The block's address: stable until it is freed. */
 static inline void *store_arena_at(const struct store_arena *arena, store_ref ref)
 {
-    return arena->span[ref >> STORE_SPAN_BITS] +
-           (size_t)(ref & ((1u << STORE_SPAN_BITS) - 1)) * STORE_UNIT_NBYTES;
+    uint8_t *span = atomic_load_explicit(&arena->at[ref >> STORE_SPAN_BITS], memory_order_relaxed);
+    return span + (size_t)(ref & ((1u << STORE_SPAN_BITS) - 1)) * STORE_UNIT_NBYTES;
 }
 
 /* ---- inspection ---- */

@@ -2,186 +2,246 @@
 /*
  * The invariants, as code.
  *
- * One preorder walk looks at every node, its children, its place in the treap
- * and in the index, and adds up what the store keeps counts of; the index then
- * shows that it holds nothing else. Walks are bounded by
- * the number of nodes, so that a broken link cannot make them endless.
+ * The index leads to every node but the tops of trees: roots and stages. Of
+ * each, its key, its hash, its children and its records are looked at, and
+ * what the store keeps sums of is added up. What is being taken apart is
+ * incomplete: then only what holds for single nodes is checked.
  */
-#include "store_private.h"
-#include "store_tree.h"
+#include "store_write.h"
 
-/* What the walk adds up, and where it is. */
-struct walk {
+#include <stdlib.h>
+
+/* What the walk adds up. */
+struct sums {
+    const struct store *store;
     uint64_t nodes;
     uint64_t units;
-    uint64_t relative_keys;
     uint64_t key_nbytes;
     uint64_t value_nbytes;
-    uint64_t heap_nbytes;
-    uint8_t key[STORE_KEY_NBYTES_MAX]; /* of the present node, from the segments on the way */
+    uint64_t timed;
+    uint64_t waiting; /* forks in the queue of versions */
+    uint32_t lengths[STORE_KEY_NBYTES_MAX + 1];
 };
 
-/* The segment, and the key wherever the node has it whole. Completes the walk's key. */
-static const char *check_key(const struct store_node *node, struct walk *walk)
+/* ---- records ---- */
+
+static const char *check_records(const struct store *store, store_ref ref, struct sums *sums)
 {
-    struct cdx_bytes segment = store_node_segment(node);
-    if (segment.data[0] != '/' && node->parent != STORE_ROOT)
+    const struct store_node *node = store_at(store, ref);
+    const struct store_fork *fork = store_fork_of(node);
+    uint64_t later = STORE_REVISION_NEVER;
+    bool gated = false;
+    for (store_ref r = fork->version; r != 0; r = store_node_link(store_at(store, r))) {
+        const struct store_node *record = store_at(store, r);
+        if (store_node_kind(record) != STORE_RECORD)
+            return "record: a version is none";
+        uint64_t revision = store_record_revision(store_record_of(record));
+        bool gate = store_node_is(record, (uint32_t)STORE_RECORD_END | STORE_RECORD_BEGIN);
+        gated = gated || gate;
+        if (!gate && revision > later)
+            return "record: an older version is newer";
+        if (!gate)
+            later = revision;
+        if (!gate && (revision == 0 || revision > store->revision))
+            return "record: a revision is out of bounds";
+        sums->units += store_head_units(store_head(record));
+    }
+    if (gated != store_node_is(node, STORE_GATED))
+        return "fork: the mark of a begin or end is wrong";
+    store_ref newest = store_fork_newest(store, node);
+    if (newest != 0 && store_record_is_timed(store_at(store, newest))) {
+        sums->timed++;
+        if (store_expiring_of(store_at(store, newest))->fork != ref)
+            return "record: an expiring one belongs to another fork";
+    }
+    sums->waiting += store_node_is(node, STORE_QUEUED);
+    return NULL;
+}
+
+static void add_value(const struct store *store, const struct store_node *node, size_t nbytes,
+                      struct sums *sums)
+{
+    struct store_view all = {.revision = STORE_REVISION_MAX};
+    bool versions = store_node_kind(node) == STORE_LEAF ||
+                    (store_node_kind(node) == STORE_FORK && store_fork_newest(store, node) != 0);
+    sums->lengths[nbytes] += versions;
+    const struct store_node *value = store_value_at(store, node, &all);
+    if (value == NULL)
+        return;
+    sums->key_nbytes += nbytes;
+    sums->value_nbytes += store_node_value(value).len;
+}
+
+/* ---- children ---- */
+
+struct children {
+    const struct store *store;
+    store_ref parent;
+    uint64_t keys;
+    const char *broken;
+};
+
+static bool visit_child(void *arg, store_ref child)
+{
+    struct children *children = arg;
+    const struct store_node *node = store_at(children->store, child);
+    if (store_node_kind(node) == STORE_RECORD)
+        children->broken = "tree: a child is a record";
+    else if (store_node_link(node) != children->parent)
+        children->broken = "tree: a child has another parent";
+    children->keys += store_keys_at(children->store, child);
+    return children->broken == NULL;
+}
+
+static const char *check_children(const struct store *store, store_ref ref, struct sums *sums)
+{
+    const struct store_node *node = store_at(store, ref);
+    struct children children = {.store = store, .parent = ref};
+    if (store_node_kind(node) == STORE_LEAF)
+        return NULL;
+    if (store_node_kind(node) == STORE_PASS) {
+        store_ref child = store_pass_of(node)->child;
+        if (child != 0)
+            (void)visit_child(&children, child);
+        else if (store->reclaim.apart == 0)
+            return "tree: a pass leads nowhere";
+        return children.broken;
+    }
+    const struct store_fork *fork = store_fork_of(node);
+    if (store->reclaim.apart != 0)
+        return NULL;
+    const char *broken = store_set_check(&store->arena, fork->children, &sums->units);
+    if (broken != NULL)
+        return broken;
+    (void)store_set_each(&store->arena, fork->children, visit_child, &children);
+    if (children.broken != NULL)
+        return children.broken;
+    children.keys += store_is_counted(store, node);
+    if (children.keys != fork->keys)
+        return "tree: a fork's keys do not add up";
+    return NULL;
+}
+
+/* ---- nodes ---- */
+
+static const char *check_block(const struct store *store, store_ref ref, size_t nbytes,
+                               struct sums *sums)
+{
+    const struct store_node *node = store_at(store, ref);
+    sums->units += store_head_units(store_head(node));
+    const char *broken =
+        store_node_kind(node) == STORE_FORK ? check_records(store, ref, sums) : NULL;
+    if (broken == NULL)
+        broken = check_children(store, ref, sums);
+    add_value(store, node, nbytes, sums);
+    return broken;
+}
+
+static const char *check_segment(struct cdx_bytes segment, const struct store_node *parent)
+{
+    if (segment.len == 0)
+        return "tree: a segment is empty";
+    if (segment.data[0] != '/' && !store_node_is(parent, STORE_ROOT))
         return "tree: a segment does not begin with '/'";
     if (memchr(segment.data + 1, '/', segment.len - 1) != NULL)
         return "tree: a segment has a '/' inside";
-    bool slash = segment.len == 1 && segment.data[0] == '/';
-    if (slash != store_node_is(node, STORE_NODE_SLASH))
-        return "tree: the mark of a '/' segment is wrong";
-    memcpy(walk->key + store_node_segment_at(node), segment.data, segment.len);
-    if (store_node_is(node, STORE_NODE_WHOLE) &&
-        memcmp(node->text, walk->key, node->key_nbytes) != 0)
-        return "tree: a key is not its parent's and the segment";
-    struct store_entry entry;
-    if (!store_node_is(node, STORE_NODE_STORED))
-        return NULL;
-    store_node_entry(node, &entry);
-    if (memcmp(entry.key.data, walk->key, node->key_nbytes) != 0)
-        return "node: the key beside the value is another";
     return NULL;
 }
 
-/* The node's place in the index. */
-static const char *check_index(const struct store *store, store_ref ref, const struct walk *walk)
+static const char *check_node(const struct store *store, store_ref ref, struct sums *sums)
 {
     const struct store_node *node = store_at(store, ref);
-    uint64_t hash = store_hash_of(&store->keys, cdx_bytes_of(walk->key, node->key_nbytes));
-    if (node->home != store_index_home(hash))
-        return "index: a node keeps another hash than its key's";
-    return store_index_holds(&store->index, hash, ref) ? NULL : "index: a node is missing";
-}
-
-static const char *check_treap(const struct store *store, store_ref ref)
-{
-    const struct store_node *node = store_at(store, ref);
-    const store_ref below[2] = {node->left, node->right};
-    for (unsigned side = 0; side < 2; side++) {
-        if (below[side] == 0)
-            continue;
-        const struct store_node *other = store_at(store, below[side]);
-        if (other->up != ref || other->parent != node->parent)
-            return "treap: a link is not returned";
-        if (store_tree_priority(store, below[side]) >= store_tree_priority(store, ref))
-            return "treap: a priority is above its parent's";
-    }
-    if (node->up == 0 && store_at(store, node->parent)->child != ref)
-        return "treap: a root that its parent does not know";
-    return NULL;
-}
-
-/* Order, counts and the '/' child of one node's children. */
-static const char *check_children(const struct store *store, store_ref parent)
-{
-    const struct store_node *node = store_at(store, parent);
-    uint64_t keys = store_node_is(node, STORE_NODE_STORED);
-    bool slash_answers = false;
-    struct cdx_bytes before = cdx_empty();
-    for (store_ref ref = store_tree_first(store, parent); ref != 0;
-         ref = store_tree_next(store, ref)) {
-        const struct store_node *child = store_at(store, ref);
-        if (child->parent != parent)
-            return "tree: a child has another parent";
-        if (child->segment_nbytes == 0 ||
-            child->key_nbytes != node->key_nbytes + child->segment_nbytes)
-            return "tree: a segment does not begin where the parent's key ends";
-        if (before.len != 0 && store_tree_compare(before, store_node_segment(child)) >= 0)
-            return "tree: children are out of order";
-        before = store_node_segment(child);
-        keys += child->keys;
-        if (store_node_is(child, STORE_NODE_SLASH)) {
-            if (ref != node->child)
-                return "treap: the segment '/' is not the root";
-            slash_answers = store_node_is(child, STORE_NODE_STORED);
-        }
-        if (keys > node->keys)
-            break;
-    }
-    if (keys != node->keys)
-        return "tree: a node's keys do not add up";
-    if (slash_answers != store_node_is(node, STORE_NODE_SLASH_ANSWERS))
-        return "tree: the mark of a stored '/' child is wrong";
-    return NULL;
-}
-
-static const char *check_value(const struct store_node *node, struct walk *walk)
-{
-    bool heap = store_node_is(node, STORE_NODE_HEAP);
-    if (STORE_NODE_NBYTES + store_node_text_nbytes(node) + STORE_TAIL_NBYTES_MIN >
-        (size_t)node->units * STORE_UNIT_NBYTES)
-        return "node: the text and a pointer do not fit the block";
-    if (!store_node_is(node, STORE_NODE_STORED))
-        return node->value_nbytes == 0 && node->revision == 0 && !heap
-                   ? NULL
-                   : "node: a value that is not stored";
-    if (node->value_nbytes > STORE_VALUE_NBYTES_MAX || node->revision == 0)
-        return "node: a value's length or revision is out of bounds";
-    if (!store_node_is(node, STORE_NODE_WHOLE) && !heap)
-        return "node: a stored key is nowhere";
-    struct store_entry entry;
-    store_node_entry(node, &entry);
-    walk->key_nbytes += entry.key.len;
-    walk->value_nbytes += entry.value.len;
-    walk->relative_keys += entry.key.len != 0 && entry.key.data[0] != '/';
-    if (heap)
-        walk->heap_nbytes += store_node_heap_nbytes(node);
-    else if (node->value_nbytes > store_node_room(node))
-        return "node: an inline value is longer than its room";
-    return NULL;
-}
-
-static const char *check_node(const struct store *store, store_ref ref, struct walk *walk)
-{
-    const struct store_node *node = store_at(store, ref);
-    const char *broken = check_value(node, walk);
-    if (broken == NULL)
-        broken = check_children(store, ref);
-    walk->units += node->units;
-    if (broken != NULL || ref == STORE_ROOT)
+    uint8_t key[STORE_KEY_NBYTES_MAX];
+    size_t nbytes;
+    bool answers;
+    if (store_node_kind(node) == STORE_RECORD || store_node_link(node) == 0)
+        return "index: what it leads to is no node";
+    const char *broken =
+        check_segment(store_node_segment(node), store_at(store, store_node_link(node)));
+    if (broken != NULL)
         return broken;
-    walk->nodes++;
-    if (node->keys == 0)
-        return "tree: a node with nothing stored at or below it";
-    if (node->revision > store->revision)
-        return "node: a revision from the future";
-    broken = check_key(node, walk);
-    if (broken == NULL)
-        broken = check_treap(store, ref);
-    return broken != NULL ? broken : check_index(store, ref, walk);
+    uint64_t hash = store_key_of(store, ref, key, &nbytes);
+    if (!store_index_holds(&store->index, hash, ref, &answers))
+        return "index: a node is not where its hash says";
+    bool must = store_node_kind(node) == STORE_LEAF ||
+                (store_node_kind(node) == STORE_FORK && store_fork_newest(store, node) != 0) ||
+                (store_node_kind(node) != STORE_LEAF && store_node_is(node, STORE_SLASH_ANSWERS));
+    if (must && !answers)
+        return "index: an answer bit is missing";
+    sums->nodes++;
+    return check_block(store, ref, nbytes, sums);
 }
 
-static const char *check_totals(const struct store *store, const struct walk *walk)
+static const char *check_index(const struct store *store, struct sums *sums)
 {
-    if (walk->nodes != store->nodes || walk->nodes != store->index.used)
+    for (uint32_t i = 0; i < STORE_SEGMENTS; i++) {
+        struct store_table table = store_table_of(store->index.segment[i]);
+        for (uint32_t b = 0; b < table.count; b++) {
+            for (uint32_t s = 0; s < STORE_BUCKET_SLOTS; s++) {
+                store_ref ref = table.buckets[b].ref[s];
+                const char *broken = ref != 0 ? check_node(store, ref, sums) : NULL;
+                if (broken != NULL)
+                    return broken;
+            }
+        }
+    }
+    return NULL;
+}
+
+static const char *check_tops(const struct store *store, struct sums *sums)
+{
+    const char *broken = NULL;
+    for (store_ref ref = store->root; ref != 0 && broken == NULL;
+         ref = store_node_link(store_at(store, ref)))
+        broken = check_block(store, ref, 0, sums);
+    for (size_t i = 0; i < STORE_STAGES_MAX && broken == NULL; i++) {
+        const struct store_stage *stage = store->stages[i];
+        if (stage == NULL)
+            continue;
+        broken = check_block(store, stage->top, stage->key_nbytes, sums);
+        if (stage->end != 0)
+            sums->units += store_head_units(store_head(store_at(store, stage->end)));
+    }
+    return broken;
+}
+
+/* ---- sums ---- */
+
+static const char *check_sums(const struct store *store, const struct sums *sums)
+{
+    if (sums->nodes != store->index.nodes || sums->nodes != store->nodes)
         return "store: the nodes do not add up";
-    if (walk->units != store->arena.live_units)
-        return "store: the arena holds blocks that are no nodes";
-    if (walk->relative_keys != store->relative_keys)
-        return "store: the relative keys do not add up";
-    if (walk->key_nbytes != store->key_nbytes)
-        return "store: the key bytes do not add up";
-    if (walk->value_nbytes != store->value_nbytes || walk->heap_nbytes != store->heap_nbytes)
-        return "store: the value bytes do not add up";
+    if (sums->key_nbytes != store->key_nbytes || sums->value_nbytes != store->value_nbytes)
+        return "store: the bytes of keys and values do not add up";
+    if (sums->timed != store->wheel.count)
+        return "store: the expiries do not add up";
+    for (size_t i = 0; i <= STORE_KEY_NBYTES_MAX; i++) {
+        bool used = (store->lengths.used[i / 64] >> i % 64 & 1) != 0;
+        if (sums->lengths[i] != store->lengths.nodes[i] || used != (sums->lengths[i] != 0))
+            return "store: the lengths of keys do not add up";
+    }
+    if (store->limbo.count == 0 && store->reclaim.apart == 0 &&
+        store->reclaim.versions.count == sums->waiting && sums->units != store->arena.live_units)
+        return "store: the arena holds blocks that nothing refers to";
     return NULL;
 }
 
 const char *store_check(const struct store *store)
 {
-    struct walk walk = {.nodes = 0};
-    for (store_ref ref = STORE_ROOT; ref != 0; ref = store_tree_preorder(store, ref, STORE_ROOT)) {
-        const char *broken = check_node(store, ref, &walk);
-        if (broken != NULL)
-            return broken;
-        if (walk.nodes > store->nodes)
-            return "tree: more nodes than counted";
-    }
-    const char *broken = check_totals(store, &walk);
+    struct sums *sums = calloc(1, sizeof *sums);
+    if (sums == NULL)
+        return "check: no memory";
+    const char *broken = store_index_check(&store->index);
     if (broken == NULL)
         broken = store_arena_check(&store->arena);
     if (broken == NULL)
-        broken = store_index_check(&store->index);
+        broken = store_wheel_check(&store->wheel);
+    if (broken == NULL)
+        broken = check_index(store, sums);
+    if (broken == NULL)
+        broken = check_tops(store, sums);
+    if (broken == NULL)
+        broken = check_sums(store, sums);
+    free(sums);
     return broken;
 }

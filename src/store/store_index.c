@@ -2,226 +2,242 @@
 /*
  * Changing the index.
  *
- * The table doubles or halves in one go while the writer waits, some tens of
- * milliseconds per million nodes. Growing is asked for
- * before anything else changes, so it may fail; shrinking that fails is left
- * for the next removal.
+ * A segment that grows or shrinks is built anew beside the old one, which goes
+ * to limbo: some ten thousand slots at most, read in a row. Growing is asked
+ * for before anything else changes, so it may fail; shrinking that fails is left for
+ * the next removal.
  */
 #include "store_index.h"
-#include "store_memory.h"
 
 #include <assert.h>
 #include <stdlib.h>
 
 static_assert(sizeof(struct store_bucket) == STORE_LINE_NBYTES, "a bucket is one cache line");
-static_assert(STORE_BUCKET_FILL_MIN * 2 < STORE_BUCKET_FILL_MAX, "halving must not overfill");
+static_assert(STORE_PAGE_NBYTES == 4 * sizeof(struct store_bucket), "a page is four buckets");
+static_assert(STORE_EXTENT_PAGES_MAX <= 1u << 13, "the number of pages fits a segment's word");
 
-#define OVERFLOW_ONE (1u << STORE_BUCKET_SLOTS)
-#define ANSWERS_MASK (OVERFLOW_ONE - 1)
+#define SLOTS_PER_PAGE (4u * STORE_BUCKET_SLOTS)
 
-static struct store_bucket *buckets_new(uint64_t count)
+void store_index_init(struct store_index *index, struct store_pages *pages,
+                      struct store_limbo *limbo)
 {
-    if (count > SIZE_MAX / sizeof(struct store_bucket))
-        return NULL;
-    size_t nbytes = (size_t)count * sizeof(struct store_bucket);
-    struct store_bucket *buckets = store_memory_get(nbytes);
-    if (buckets != NULL)
-        memset(buckets, 0, nbytes);
-    return buckets;
+    memset(index, 0, sizeof *index);
+    index->pages = pages;
+    index->limbo = limbo;
 }
 
-bool store_index_init(struct store_index *index, const struct store_arena *arena,
-                      const struct store_hash_keys *keys)
+static uint64_t word_of(const struct store_bucket *buckets, uint32_t pages)
 {
-    struct store_bucket *buckets = buckets_new(STORE_BUCKETS_MIN);
-    if (buckets == NULL)
-        return false;
-    atomic_init(&index->buckets, buckets);
-    atomic_init(&index->bucket_count, STORE_BUCKETS_MIN);
-    index->used = 0;
-    index->arena = arena;
-    index->keys = keys;
-    return true;
+    /* 8192 pages do not fit 13 bits: one less is the most. */
+    assert(pages < 1u << 13 && ((uintptr_t)buckets & 0x3f) == 0);
+    return (uint64_t)(uintptr_t)buckets | (pages & 0x3f) | (uint64_t)(pages >> 6) << 57;
 }
 
-void store_index_free(struct store_index *index)
+static uint32_t slot_tag(const struct store_bucket *bucket, uint32_t slot)
 {
-    store_memory_free(store_index_buckets(index));
+    return bucket->low[slot] | (bucket->high[slot] & 0x7fu) << 16;
 }
 
-static void overflow_add(struct store_bucket *bucket)
+static void slot_set(struct store_bucket *bucket, uint32_t slot, uint32_t tag, bool answers,
+                     store_ref ref)
 {
-    if (store_bucket_overflow(bucket) != STORE_OVERFLOW_MAX)
-        bucket->state += OVERFLOW_ONE;
+    uint8_t high = (uint8_t)(tag >> 16 | (answers ? STORE_ANSWERS : 0u));
+    __atomic_store_n(&bucket->low[slot], (uint16_t)tag, __ATOMIC_RELAXED);
+    __atomic_store_n(&bucket->high[slot], high, __ATOMIC_RELAXED);
+    __atomic_store_n(&bucket->ref[slot], ref, __ATOMIC_RELEASE);
 }
 
-/* A count that stuck is no longer known: it stays, and lookups go on for nothing. */
-static void overflow_take(struct store_bucket *bucket)
+static void overflow_set(struct store_bucket *bucket, uint8_t overflow)
 {
-    assert(store_bucket_overflow(bucket) != 0);
-    if (store_bucket_overflow(bucket) != STORE_OVERFLOW_MAX)
-        bucket->state -= OVERFLOW_ONE;
+    __atomic_store_n(&bucket->overflow, overflow, __ATOMIC_RELEASE);
 }
 
-static void buckets_insert(struct store_bucket *buckets, uint64_t count, uint32_t home,
-                           uint16_t tag, store_ref ref, bool answers)
+/* The first empty slot of a bucket; STORE_BUCKET_SLOTS: it is full. */
+static uint32_t slot_empty(const struct store_bucket *bucket)
 {
-    uint64_t at = store_index_bucket(home, count);
-    uint32_t empty;
-    while ((empty = store_bucket_find(&buckets[at], 0)) == 0) {
-        overflow_add(&buckets[at]);
-        at = at + 1 != count ? at + 1 : 0;
+    uint32_t slot = 0;
+    while (slot < STORE_BUCKET_SLOTS && bucket->ref[slot] != 0)
+        slot++;
+    return slot;
+}
+
+static void table_insert(struct store_table table, uint32_t tag, bool answers, store_ref ref)
+{
+    uint32_t at = store_index_bucket(tag, table.count);
+    uint32_t slot;
+    while ((slot = slot_empty(&table.buckets[at])) == STORE_BUCKET_SLOTS) {
+        struct store_bucket *full = &table.buckets[at];
+        if (full->overflow != STORE_OVERFLOW_MAX)
+            overflow_set(full, (uint8_t)(full->overflow + 1));
+        at = at + 1 != table.count ? at + 1 : 0;
     }
-    uint32_t slot = (uint32_t)__builtin_ctz(empty);
-    buckets[at].tag[slot] = tag;
-    buckets[at].ref[slot] = ref;
-    buckets[at].state |= (uint32_t)answers << slot;
+    slot_set(&table.buckets[at], slot, tag, answers, ref);
 }
 
-/* Asks for the nodes of a bucket that will be moved soon. */
-static void nodes_prefetch(const struct store_index *index, const struct store_bucket *bucket)
+/* Gives the segment `pages` pages. False: no memory, nothing changed. */
+static bool rebuild(struct store_index *index, uint32_t segment, uint32_t pages)
 {
-    for (uint32_t s = 0; s < STORE_BUCKET_SLOTS; s++) {
-        if (bucket->tag[s] == 0)
-            continue;
-        const struct store_node *node = store_node_at(index->arena, bucket->ref[s]);
-        store_prefetch(&node->home);
-    }
-}
-
-/* Enters all nodes into a table of `count` buckets. False: no memory, nothing changed. */
-static bool resize(struct store_index *index, uint64_t count)
-{
-    struct store_bucket *buckets = buckets_new(count);
-    if (buckets == NULL)
+    if (pages >= STORE_EXTENT_PAGES_MAX)
         return false;
-    struct store_bucket *old = store_index_buckets(index);
-    uint64_t old_count = store_index_bucket_count(index);
-    for (uint64_t i = 0; i < old_count; i++) {
-        if (i + 2 < old_count)
-            nodes_prefetch(index, &old[i + 2]);
+    struct store_table old = store_table_of(index->segment[segment]);
+    struct store_table table = {store_pages_get(index->pages, pages), pages * 4};
+    if (table.buckets == NULL)
+        return false;
+    for (uint32_t i = 0; i < old.count; i++) {
+        const struct store_bucket *bucket = &old.buckets[i];
         for (uint32_t s = 0; s < STORE_BUCKET_SLOTS; s++) {
-            if (old[i].tag[s] == 0)
-                continue;
-            const struct store_node *node = store_node_at(index->arena, old[i].ref[s]);
-            buckets_insert(buckets, count, node->home, old[i].tag[s], old[i].ref[s],
-                           (old[i].state >> s & 1) != 0);
+            if (bucket->ref[s] != 0)
+                table_insert(table, slot_tag(bucket, s), (bucket->high[s] & STORE_ANSWERS) != 0,
+                             bucket->ref[s]);
         }
     }
-    atomic_store_explicit(&index->buckets, buckets, memory_order_relaxed);
-    atomic_store_explicit(&index->bucket_count, count, memory_order_relaxed);
-    store_memory_free(old);
+    atomic_store_explicit(&index->segment[segment], word_of(table.buckets, pages),
+                          memory_order_release);
+    if (old.count != 0)
+        store_limbo_run(index->limbo, old.buckets, old.count / 4);
     return true;
 }
 
-bool store_index_reserve(struct store_index *index, uint64_t extra)
+static bool is_too_full(uint32_t used, uint32_t pages)
 {
-    uint64_t count = store_index_bucket_count(index);
-    while (index->used + extra > count * STORE_BUCKET_FILL_MAX)
-        count *= 2;
-    return count == store_index_bucket_count(index) || resize(index, count);
+    return (uint64_t)used * 100 > (uint64_t)pages * SLOTS_PER_PAGE * STORE_SEGMENT_FILL_MAX;
 }
 
-void store_index_insert(struct store_index *index, uint64_t hash, store_ref ref)
+bool store_index_reserve(struct store_index *index, uint64_t hash, uint32_t extra)
 {
-    uint64_t count = store_index_bucket_count(index);
-    assert(index->used < count * STORE_BUCKET_FILL_MAX);
-    struct store_node *node = store_node_at(index->arena, ref);
-    node->home = store_index_home(hash);
-    buckets_insert(store_index_buckets(index), count, node->home, store_index_tag(hash), ref,
-                   store_node_answers(node));
-    index->used++;
+    uint32_t segment = store_index_segment(hash);
+    uint32_t now = store_table_of(index->segment[segment]).count / 4;
+    uint32_t pages = now;
+    while (is_too_full(index->used[segment] + extra, pages))
+        pages += pages / 8 + 1;
+    return pages == now || rebuild(index, segment, pages);
 }
 
-/* The slot of a node that is in: its bucket, and its bit. Each bucket passed goes to `passed`. */
-static struct store_bucket *slot_find(const struct store_index *index, store_ref ref,
-                                      uint32_t *slot, void (*passed)(struct store_bucket *))
+void store_index_insert(struct store_index *index, uint64_t hash, store_ref ref, bool answers)
 {
-    struct store_bucket *buckets = store_index_buckets(index);
-    uint64_t count = store_index_bucket_count(index);
-    uint64_t at = store_index_bucket(store_node_at(index->arena, ref)->home, count);
-    for (uint64_t left = count; left > 0; left--) {
+    uint32_t segment = store_index_segment(hash);
+    struct store_table table = store_table_of(index->segment[segment]);
+    assert(index->used[segment] < table.count * STORE_BUCKET_SLOTS);
+    table_insert(table, store_index_tag(hash), answers, ref);
+    index->used[segment]++;
+    index->nodes++;
+}
+
+/*
+ * The slot of a node that is in; NULL when it is not. With `passed`, takes 1
+ * from the overflow of each bucket before it: one that stuck stays.
+ */
+static struct store_bucket *slot_find(const struct store_index *index, uint64_t hash, store_ref ref,
+                                      uint32_t *slot, bool passed)
+{
+    struct store_table table = store_index_table(index, hash);
+    uint32_t at = table.count != 0 ? store_index_bucket(store_index_tag(hash), table.count) : 0;
+    for (uint32_t left = table.count; left > 0; left--) {
+        struct store_bucket *bucket = &table.buckets[at];
         for (*slot = 0; *slot < STORE_BUCKET_SLOTS; ++*slot) {
-            if (buckets[at].ref[*slot] == ref)
-                return &buckets[at];
+            if (store_bucket_ref(bucket, *slot) == ref)
+                return bucket;
         }
-        if (passed != NULL)
-            passed(&buckets[at]);
-        at = at + 1 != count ? at + 1 : 0;
+        if (store_bucket_overflow(bucket) == 0)
+            return NULL;
+        if (passed && bucket->overflow != STORE_OVERFLOW_MAX)
+            overflow_set(bucket, (uint8_t)(bucket->overflow - 1));
+        at = at + 1 != table.count ? at + 1 : 0;
     }
-    abort(); /* the node is not in the index: a bug of ours */
+    return NULL;
 }
 
-void store_index_remove(struct store_index *index, store_ref ref)
+/* Of a node that must be in: that it is not is a bug of ours. */
+static struct store_bucket *slot_of(const struct store_index *index, uint64_t hash, store_ref ref,
+                                    uint32_t *slot)
+{
+    struct store_bucket *bucket = slot_find(index, hash, ref, slot, false);
+    if (bucket == NULL)
+        abort();
+    return bucket;
+}
+
+void store_index_remove(struct store_index *index, uint64_t hash, store_ref ref)
 {
     uint32_t slot;
-    struct store_bucket *bucket = slot_find(index, ref, &slot, overflow_take);
-    bucket->tag[slot] = 0;
-    bucket->ref[slot] = 0;
-    bucket->state &= ~(1u << slot);
-    index->used--;
-    uint64_t count = store_index_bucket_count(index);
-    if (count > STORE_BUCKETS_MIN && index->used < count * STORE_BUCKET_FILL_MIN)
-        (void)resize(index, count / 2);
+    struct store_bucket *bucket = slot_of(index, hash, ref, &slot);
+    (void)slot_find(index, hash, ref, &slot, true);
+    __atomic_store_n(&bucket->ref[slot], 0, __ATOMIC_RELEASE);
+    __atomic_store_n(&bucket->low[slot], 0, __ATOMIC_RELAXED);
+    __atomic_store_n(&bucket->high[slot], 0, __ATOMIC_RELAXED);
+    uint32_t segment = store_index_segment(hash);
+    uint32_t used = --index->used[segment];
+    index->nodes--;
+    uint32_t pages = store_table_of(index->segment[segment]).count / 4;
+    if (pages > 1 &&
+        (uint64_t)used * 100 < (uint64_t)pages * SLOTS_PER_PAGE * STORE_SEGMENT_FILL_MIN)
+        (void)rebuild(
+            index, segment,
+            (uint32_t)((uint64_t)used * 100 / ((uint64_t)SLOTS_PER_PAGE * STORE_SEGMENT_FILL_MAX)) +
+                1 + pages / 8);
 }
 
-void store_index_refresh(struct store_index *index, store_ref ref)
+void store_index_replace(struct store_index *index, uint64_t hash, store_ref old, store_ref ref)
 {
     uint32_t slot;
-    struct store_bucket *bucket = slot_find(index, ref, &slot, NULL);
-    bool answers = store_node_answers(store_node_at(index->arena, ref));
-    bucket->state = (bucket->state & ~(1u << slot)) | (uint32_t)answers << slot;
+    struct store_bucket *bucket = slot_of(index, hash, old, &slot);
+    __atomic_store_n(&bucket->ref[slot], ref, __ATOMIC_RELEASE);
 }
 
-uint64_t store_index_nbytes(const struct store_index *index)
+void store_index_answer(struct store_index *index, uint64_t hash, store_ref ref, bool answers)
 {
-    return store_index_bucket_count(index) * sizeof(struct store_bucket);
+    uint32_t slot;
+    struct store_bucket *bucket = slot_of(index, hash, ref, &slot);
+    uint8_t high = bucket->high[slot] & 0x7f;
+    __atomic_store_n(&bucket->high[slot], (uint8_t)(high | (answers ? STORE_ANSWERS : 0u)),
+                     __ATOMIC_RELEASE);
 }
 
-bool store_index_holds(const struct store_index *index, uint64_t hash, store_ref ref)
+bool store_index_holds(const struct store_index *index, uint64_t hash, store_ref ref, bool *answers)
 {
-    const struct store_bucket *buckets = store_index_buckets(index);
-    uint64_t count = store_index_bucket_count(index);
-    uint64_t at = store_index_bucket(store_index_home(hash), count);
-    for (uint64_t left = count; left > 0; left--) {
-        uint32_t found = store_bucket_find(&buckets[at], store_index_tag(hash));
-        for (; found != 0; found &= found - 1) {
-            if (buckets[at].ref[__builtin_ctz(found)] == ref)
-                return true;
+    uint32_t slot;
+    const struct store_bucket *bucket = slot_find(index, hash, ref, &slot, false);
+    if (bucket == NULL || slot_tag(bucket, slot) != store_index_tag(hash))
+        return false;
+    *answers = (bucket->high[slot] & STORE_ANSWERS) != 0;
+    return true;
+}
+
+static const char *check_segment(const struct store_index *index, uint32_t segment)
+{
+    struct store_table table = store_table_of(index->segment[segment]);
+    uint64_t used = 0;
+    uint64_t overflow = 0;
+    uint64_t displaced = 0;
+    bool stuck = false;
+    for (uint32_t i = 0; i < table.count; i++) {
+        const struct store_bucket *bucket = &table.buckets[i];
+        overflow += bucket->overflow;
+        stuck = stuck || bucket->overflow == STORE_OVERFLOW_MAX;
+        for (uint32_t s = 0; s < STORE_BUCKET_SLOTS; s++) {
+            if (bucket->ref[s] == 0) {
+                if (bucket->low[s] != 0 || bucket->high[s] != 0)
+                    return "index: an empty slot is not clean";
+                continue;
+            }
+            uint32_t home = store_index_bucket(slot_tag(bucket, s), table.count);
+            displaced += (i + table.count - home) % table.count;
+            used++;
         }
-        if (store_bucket_overflow(&buckets[at]) == 0)
-            return false;
-        at = at + 1 != count ? at + 1 : 0;
     }
-    return false;
+    if (used != index->used[segment])
+        return "index: the slots do not add up";
+    return stuck || overflow == displaced ? NULL : "index: the overflow counts do not add up";
 }
 
 const char *store_index_check(const struct store_index *index)
 {
-    const struct store_bucket *buckets = store_index_buckets(index);
-    uint64_t count = store_index_bucket_count(index);
-    uint64_t used = 0;
-    uint64_t overflow = 0;
-    uint64_t displaced = 0;
-    for (uint64_t i = 0; i < count; i++) {
-        overflow += store_bucket_overflow(&buckets[i]);
-        for (uint32_t s = 0; s < STORE_BUCKET_SLOTS; s++) {
-            bool answers = (buckets[i].state >> s & 1) != 0;
-            if (buckets[i].tag[s] == 0) {
-                if (buckets[i].ref[s] != 0 || answers)
-                    return "index: an empty slot is not clean";
-                continue;
-            }
-            const struct store_node *node = store_node_at(index->arena, buckets[i].ref[s]);
-            if (answers != store_node_answers(node))
-                return "index: an answer bit is wrong";
-            displaced += (i + count - store_index_bucket(node->home, count)) % count;
-            used++;
-        }
+    uint64_t nodes = 0;
+    for (uint32_t i = 0; i < STORE_SEGMENTS; i++) {
+        const char *broken = check_segment(index, i);
+        if (broken != NULL)
+            return broken;
+        nodes += index->used[i];
     }
-    if (used != index->used)
-        return "index: the slots do not add up";
-    if (used > count * STORE_BUCKET_FILL_MAX)
-        return "index: too full";
-    return overflow == displaced ? NULL : "index: the overflow counts do not add up";
+    return nodes == index->nodes ? NULL : "index: the segments do not add up";
 }

@@ -8,43 +8,13 @@
  *
  *     start   hash every boundary of the key, ask for its bucket
  *     touch   compare tags from the longest boundary on, ask for the first candidate's node
+ *             and for its parent, by the tag at the boundary before
  *     match   compare that node's key; go on with shorter boundaries if it is another's
  *
- * Without a probe, match does the first step itself. Keys with more boundaries
+ * Without a probe, match does the first two itself. Keys with more boundaries
  * than a probe holds take the same way with hashes from the path's sums.
  */
 #include "store_private.h"
-#include "store_tree.h"
-
-size_t store_segment_end(struct cdx_bytes key, size_t at)
-{
-    if (at + 1 >= key.len)
-        return key.len;
-    const uint8_t *slash = memchr(key.data + at + 1, '/', key.len - at - 1);
-    return slash != NULL ? (size_t)(slash - key.data) : key.len;
-}
-
-struct cdx_bytes store_segment(struct cdx_bytes key, size_t at)
-{
-    if (at == key.len)
-        return cdx_empty();
-    return cdx_bytes_of(key.data + at, store_segment_end(key, at) - at);
-}
-
-size_t store_segment_start(struct cdx_bytes key, size_t end)
-{
-    while (end > 0 && key.data[end - 1] != '/')
-        end--;
-    return end > 0 ? end - 1 : 0;
-}
-
-store_ref store_find(const struct store *store, const struct store_path *path, size_t end)
-{
-    if (end == 0)
-        return STORE_ROOT;
-    return store_index_find(&store->index, store_path_hash(path, end), store_head(path->key, end),
-                            false);
-}
 
 /* ---- probes ---- */
 
@@ -99,48 +69,75 @@ void store_probe_start(const struct store *store, enum store_probe_kind kind, st
         probe_add(store, probe, store_hash_of(&store->keys, key), key.len);
 }
 
-store_ref store_find_deepest(const struct store *store, const struct store_path *path, size_t *end)
+/*
+ * Asks for a node that a lookup will compare. Blocks lie anywhere: a short
+ * one is in one line or two.
+ */
+static void node_prefetch(const struct store *store, store_ref ref)
 {
-    struct store_probe ahead;
-    store_probe_start(store, STORE_PROBE_MATCH, path->key, &ahead); /* for what it prefetches */
-    size_t at = path->key.len;
-    store_ref ref;
-    while ((ref = store_find(store, path, at)) == 0)
-        at = store_segment_start(path->key, at);
-    *end = at;
-    return ref;
+    const uint8_t *node = store_arena_at(&store->arena, ref);
+    store_prefetch(node);
+    store_prefetch(node + 40);
 }
 
-/* The lines of a node that a lookup reads, when its key is `key_nbytes` long. */
-static void node_prefetch(const struct store *store, store_ref ref, size_t key_nbytes)
+/* Asks for the node of the boundary before `i`, which the one at `i` has as its parent. */
+static void parent_prefetch(const struct store *store, const struct store_probe *probe, uint32_t i)
 {
-    const struct store_node *node = store_at(store, ref);
-    store_prefetch(&node->value_nbytes);
-    store_prefetch(node->text + key_nbytes - 1);
+    struct store_probing p = store_index_probe(&store->index, probe->hash[i - 1], false);
+    store_ref ref = p.left != 0 && p.found != 0 ? store_index_next(&p) : 0;
+    if (ref != 0)
+        store_prefetch(store_arena_at(&store->arena, ref));
 }
 
-void store_probe_touch(struct store_reader *reader, struct store_probe *probe)
+/* Looks at the buckets from the longest boundary on; true when a candidate was asked for. */
+static bool probe_follow(const struct store *store, struct store_probe *probe, uint64_t revision)
 {
-    const struct store *store = reader->store;
-    const struct store_bucket *buckets = store_index_buckets(&store->index);
-    uint64_t count = store_index_bucket_count(&store->index);
     uint32_t i = probe->boundaries;
+    bool found = false;
     for (; i > 0; i--) {
-        uint64_t hash = probe->hash[i - 1];
-        uint64_t at = store_index_bucket(store_index_home(hash), count);
-        const struct store_bucket *bucket = &buckets[at];
-        uint32_t found = store_bucket_find(bucket, store_index_tag(hash)) & bucket->state;
-        if (found != 0) {
-            node_prefetch(store, bucket->ref[__builtin_ctz(found)], probe->end[i - 1]);
+        struct store_table table = store_index_table(&store->index, probe->hash[i - 1]);
+        if (table.count == 0)
+            continue;
+        uint32_t tag = store_index_tag(probe->hash[i - 1]);
+        uint32_t at = store_index_bucket(tag, table.count);
+        const struct store_bucket *bucket = &table.buckets[at];
+        uint32_t slots = store_bucket_find(bucket, tag, true);
+        if (slots != 0) {
+            store_ref ref = store_bucket_ref(bucket, (uint32_t)__builtin_ctz(slots));
+            if (ref != 0)
+                node_prefetch(store, ref);
+            if (i > 1)
+                parent_prefetch(store, probe, i - 1);
+            found = true;
             break;
         }
         if (store_bucket_overflow(bucket) != 0) {
-            store_prefetch(at + 1 != count ? bucket + 1 : buckets);
+            store_prefetch(at + 1 != table.count ? bucket + 1 : table.buckets);
             break;
         }
     }
     probe->open = (uint16_t)i;
-    probe->revision = store->revision;
+    probe->revision = revision;
+    return found;
+}
+
+void store_probe_touch(struct store_reader *reader, struct store_probe *probe)
+{
+    if (probe->boundaries != 0)
+        (void)probe_follow(reader->store, probe, reader->view.revision);
+}
+
+/* ---- traces ---- */
+
+/* Leaves the hash of one lookup of some for eviction: on the reader's own lines. */
+static void trace(struct store_reader *reader, uint64_t hash)
+{
+    if (!atomic_load_explicit(&reader->store->sampling, memory_order_relaxed))
+        return;
+    uint32_t n = reader->lookups++;
+    if (n % STORE_TRACE_EVERY == 0)
+        atomic_store_explicit(&reader->trace[n / STORE_TRACE_EVERY % STORE_TRACES], hash,
+                              memory_order_relaxed);
 }
 
 /* ---- get ---- */
@@ -149,126 +146,170 @@ enum store_status store_get(struct store_reader *reader, struct cdx_bytes key,
                             const struct store_probe *probe, struct store_entry *entry)
 {
     const struct store *store = reader->store;
-    store_ref ref = STORE_ROOT;
     if (key.len > STORE_KEY_NBYTES_MAX)
         return STORE_NOT_FOUND;
+    store_ref ref;
     if (key.len != 0) {
         uint64_t hash = probe != NULL && probe->boundaries != 0 ? probe->hash[probe->boundaries - 1]
                                                                 : store_hash_of(&store->keys, key);
-        ref = store_index_find(&store->index, hash, key, true);
+        ref = store_find_hashed(store, hash, key.data, key.len, &reader->view, true);
+        if (ref != 0)
+            trace(reader, hash);
+    } else {
+        ref = store_find_root(store, &reader->view);
     }
-    if (ref == 0 || !store_node_is(store_at(store, ref), STORE_NODE_STORED))
+    const struct store_node *value =
+        ref != 0 ? store_value_at(store, store_at(store, ref), &reader->view) : NULL;
+    if (value == NULL)
         return STORE_NOT_FOUND;
-    store_node_entry(store_at(store, ref), entry);
+    store_entry_of(value, key, entry);
     return STORE_OK;
 }
 
 /* ---- match ---- */
 
+/* A key that answers, and its value. */
+struct answer {
+    const struct store_node *value;
+    size_t end;
+};
+
+/* The value of the '/' behind boundary `end`; NULL: not stored. */
+static const struct store_node *slash_value(const struct store_reader *reader, struct cdx_bytes key,
+                                            size_t end)
+{
+    const struct store *store = reader->store;
+    uint64_t hash = store_hash_of(&store->keys, store_prefix(key, end + 1));
+    store_ref ref = store_find_hashed(store, hash, key.data, end + 1, &reader->view, true);
+    return ref != 0 ? store_value_at(store, store_at(store, ref), &reader->view) : NULL;
+}
+
 /*
  * The longest key that answers `key` and ends at boundary `end` or at the '/'
- * behind it, given the boundary's node; NULL: neither is stored.
+ * behind it, given the boundary's node.
  */
-static const struct store_node *answer_at(const struct store *store, store_ref ref,
-                                          struct cdx_bytes key, size_t end)
+static bool answer_at(const struct store_reader *reader, store_ref ref, struct cdx_bytes key,
+                      size_t end, struct answer *answer)
 {
-    const struct store_node *node = store_at(store, ref);
-    if (end < key.len && store_node_is(node, STORE_NODE_SLASH_ANSWERS))
-        return store_at(store, node->child);
-    return store_node_is(node, STORE_NODE_STORED) ? node : NULL;
+    const struct store_node *node = store_at(reader->store, ref);
+    answer->end = end + 1;
+    answer->value = NULL;
+    if (end < key.len && store_node_kind(node) != STORE_LEAF &&
+        store_node_is(node, STORE_SLASH_ANSWERS))
+        answer->value = slash_value(reader, key, end);
+    if (answer->value == NULL) {
+        answer->end = end;
+        answer->value = store_value_at(reader->store, node, &reader->view);
+    }
+    return answer->value != NULL;
 }
 
 /* What the empty key and '/' answer: the key itself when it is empty, and every absolute path. */
-static const struct store_node *answer_at_root(const struct store *store, struct cdx_bytes key)
+static bool answer_at_root(const struct store_reader *reader, struct cdx_bytes key,
+                           struct answer *answer)
 {
-    if (key.len != 0 && key.data[0] != '/')
-        return NULL;
-    return answer_at(store, STORE_ROOT, key, 0);
+    if (store_is_relative(key))
+        return false;
+    store_ref root = store_find_root(reader->store, &reader->view);
+    return root != 0 && answer_at(reader, root, key, 0, answer);
 }
 
-static const struct store_node *match_probed(const struct store *store, struct cdx_bytes key,
-                                             const struct store_probe *probe)
+static bool match_probed(struct store_reader *reader, struct cdx_bytes key,
+                         const struct store_probe *probe, struct answer *answer)
 {
-    uint32_t i = probe->revision == store->revision ? probe->open : probe->boundaries;
+    const struct store *store = reader->store;
+    uint32_t i = probe->revision == reader->view.revision ? probe->open : probe->boundaries;
     while (i-- > 0) {
         size_t end = probe->end[i];
-        store_ref ref = store_index_find(&store->index, probe->hash[i], store_head(key, end), true);
-        const struct store_node *node = ref != 0 ? answer_at(store, ref, key, end) : NULL;
-        if (node != NULL)
-            return node;
+        store_ref ref =
+            store_find_hashed(store, probe->hash[i], key.data, end, &reader->view, true);
+        if (ref != 0 && answer_at(reader, ref, key, end, answer)) {
+            trace(reader, probe->hash[i]);
+            return true;
+        }
     }
-    return answer_at_root(store, key);
+    return answer_at_root(reader, key, answer);
 }
 
-static const struct store_node *match_long(const struct store *store, struct cdx_bytes key)
+static bool match_long(struct store_reader *reader, struct cdx_bytes key, struct answer *answer)
 {
+    const struct store *store = reader->store;
     struct store_path path;
     store_path_init(&path, &store->keys, key);
     for (size_t end = key.len; end != 0; end = store_segment_start(key, end)) {
-        store_ref ref = store_index_find(&store->index, store_path_hash(&path, end),
-                                         store_head(key, end), true);
-        const struct store_node *node = ref != 0 ? answer_at(store, ref, key, end) : NULL;
-        if (node != NULL)
-            return node;
+        uint64_t hash = store_path_hash(&path, end);
+        store_ref ref = store_find_hashed(store, hash, key.data, end, &reader->view, true);
+        if (ref != 0 && answer_at(reader, ref, key, end, answer)) {
+            trace(reader, hash);
+            return true;
+        }
     }
-    return answer_at_root(store, key);
+    return answer_at_root(reader, key, answer);
 }
 
 enum store_status store_match(struct store_reader *reader, struct cdx_bytes key,
                               const struct store_probe *probe, struct store_entry *entry)
 {
-    const struct store *store = reader->store;
     if (key.len > STORE_KEY_NBYTES_MAX)
         return STORE_NOT_FOUND;
     struct store_probe own;
     if (probe == NULL || probe->kind != STORE_PROBE_MATCH) {
-        store_probe_start(store, STORE_PROBE_MATCH, key, &own);
+        store_probe_start(reader->store, STORE_PROBE_MATCH, key, &own);
+        store_probe_touch(reader, &own);
         probe = &own;
     }
-    const struct store_node *node =
-        probe->boundaries != 0 ? match_probed(store, key, probe) : match_long(store, key);
-    if (node == NULL)
+    struct answer answer;
+    bool found = probe->boundaries != 0 ? match_probed(reader, key, probe, &answer)
+                                        : match_long(reader, key, &answer);
+    if (!found)
         return STORE_NOT_FOUND;
-    store_node_entry(node, entry);
+    store_entry_of(answer.value, store_prefix(key, answer.end), entry);
     return STORE_OK;
 }
 
 /* ---- match_bytes ---- */
 
-static size_t common_prefix(struct cdx_bytes a, struct cdx_bytes b)
-{
-    size_t n = a.len < b.len ? a.len : b.len;
-    size_t i = 0;
-    while (i < n && a.data[i] == b.data[i])
-        i++;
-    return i;
-}
+/* Prefixes whose buckets are asked for together. */
+#define BYTES_GROUP 16u
 
 /*
- * The stored child of `parent` with the longest segment that begins `segment`.
- * The last child not after `bound` either is such a prefix, or shows how long
- * one can be at most: it lies between every longer prefix and `bound`. So the
- * bound shrinks with every search, and siblings are never walked.
+ * Any prefix of the key, boundary or not, has its hash in constant time: so the
+ * prefixes are looked up as if they were keys, the longest first, as far
+ * as keys of such a length are stored. No sibling is looked at.
  */
-static store_ref longest_child(const struct store *store, store_ref parent,
-                               struct cdx_bytes segment)
+struct lengths_walk {
+    const struct store_lengths *lengths;
+    size_t next; /* lengths from here on are done */
+};
+
+/* The next shorter length that some stored key has, 0 for none: the empty key is not asked for. */
+static size_t next_length(struct lengths_walk *walk)
 {
-    size_t bound = segment.len;
-    while (bound > 0) {
-        store_ref ref = store_tree_upto(store, parent, store_head(segment, bound));
-        if (ref == 0)
-            return 0;
-        const struct store_node *node = store_at(store, ref);
-        struct cdx_bytes found = store_node_segment(node);
-        size_t common = common_prefix(found, segment);
-        if (common < found.len)
-            bound = common;
-        else if (store_node_is(node, STORE_NODE_STORED))
-            return ref;
-        else
-            bound = found.len - 1;
+    while (walk->next > 1) {
+        size_t last = walk->next - 1;
+        uint64_t word = atomic_load_explicit(&walk->lengths->used[last / 64], memory_order_relaxed);
+        word &= ~UINT64_C(0) >> (63 - last % 64);
+        if (word != 0) {
+            walk->next = last / 64 * 64 + (63 - (size_t)__builtin_clzll(word));
+            return walk->next;
+        }
+        walk->next = last / 64 * 64;
     }
     return 0;
+}
+
+/* The next group of prefixes: asks for their buckets. Returns how many there are. */
+static uint32_t bytes_group(const struct store *store, const struct store_path *path,
+                            struct lengths_walk *walk, size_t end[static BYTES_GROUP],
+                            uint64_t hash[static BYTES_GROUP])
+{
+    uint32_t count = 0;
+    while (count < BYTES_GROUP && (end[count] = next_length(walk)) != 0) {
+        hash[count] = store_path_hash(path, end[count]);
+        store_index_prefetch(&store->index, hash[count]);
+        count++;
+    }
+    return count;
 }
 
 enum store_status store_match_bytes(struct store_reader *reader, struct cdx_bytes key,
@@ -279,18 +320,28 @@ enum store_status store_match_bytes(struct store_reader *reader, struct cdx_byte
         return STORE_NOT_FOUND;
     struct store_path path;
     store_path_init(&path, &store->keys, key);
-    size_t end;
-    store_ref ref = store_find_deepest(store, &path, &end);
-    for (;;) {
-        store_ref child = longest_child(store, ref, store_segment(key, end));
-        const struct store_node *node = store_at(store, child != 0 ? child : ref);
-        if (store_node_is(node, STORE_NODE_STORED)) {
-            store_node_entry(node, entry);
+    struct lengths_walk walk = {&store->lengths, key.len + 1};
+    size_t end[BYTES_GROUP];
+    uint64_t hash[BYTES_GROUP];
+    uint32_t count;
+    while ((count = bytes_group(store, &path, &walk, end, hash)) != 0) {
+        for (uint32_t i = 0; i < count; i++) {
+            store_ref ref =
+                store_find_hashed(store, hash[i], key.data, end[i], &reader->view, true);
+            const struct store_node *value =
+                ref != 0 ? store_value_at(store, store_at(store, ref), &reader->view) : NULL;
+            if (value == NULL)
+                continue;
+            trace(reader, hash[i]);
+            store_entry_of(value, store_prefix(key, end[i]), entry);
             return STORE_OK;
         }
-        if (ref == STORE_ROOT)
-            return STORE_NOT_FOUND;
-        ref = node->parent;
-        end = store_at(store, ref)->key_nbytes;
     }
+    store_ref root = store_find_root(store, &reader->view);
+    const struct store_node *value =
+        root != 0 ? store_value_at(store, store_at(store, root), &reader->view) : NULL;
+    if (value == NULL)
+        return STORE_NOT_FOUND;
+    store_entry_of(value, store_prefix(key, 0), entry);
+    return STORE_OK;
 }

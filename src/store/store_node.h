@@ -1,27 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
- * One node: a prefix of stored keys that ends at a boundary.
+ * The blocks that the tree is made of. A node is a prefix of stored keys that
+ * ends at a boundary; it keeps its last segment only, the rest is at its
+ * parents. Every block begins with a word that says what it is:
  *
- *     │ parent up left right child keys home │ lengths revision flags │ text │ tail │ slack │
- *       for the tree and the index             what a lookup reads: one or two cache lines
+ *     head   │ kind 2 │ flags 7 │ text length 13 │ inline value length 10 │     32 bits
  *
- *     made for a stored key      text: the whole key
- *                                tail: the value, or a pointer to it
- *     made for what lies below   text: the segment
- *                                tail: once it is stored, a pointer to key and value
+ *     leaf   │ head │ parent │ revision 48 bits │ segment │ value │    stored once, nothing below
+ *     pass   │ head │ parent │ child │ segment │                       one node below, not stored
+ *     fork   │ head │ parent │ children │ keys │ version │ segment │   everything else
+ *     record │ head │ older │ revision 48 bits │ value │               a version of a fork's value
+ *     record │ head │ older │ revision 48 bits, pad │ expiry │ value │ … that has an expiry
  *
- * A node of the second kind that is not stored has its key from any stored key
- * below it, of which there is always one: going down by `child` meets it. So
- * the nodes of one key cost its length, not the square of it.
+ * Leaf, pass and the versions of a fork never change once readers can find
+ * them, but for the parent: what a write changes becomes a fork, in the same
+ * place of tree and index, and there a new record in front of the others:
  *
- * Nodes form a tree of segments; the children of one node form a treap (a
- * binary search tree by segment, a heap by priority), drawn for /a with the
- * children /a/, /a/b, /a/c:
+ *     fork ─version─► value, revision 9 ─older─► gone, 7 ─older─► value, 2
  *
- *     parent ▲ of each: /a        /a ─child─► "/"          '/' alone is always the root:
- *     up: "/b" ► "/c" ► "/"                    └right─► "/c"        child names it directly
- *                                          left ┘
- *                                        "/b"
+ * A reader of revision 8 takes the first record that is not newer: it is gone.
+ * Two more kinds of record stand for the whole subtree: `end` (it is not there
+ * from this revision on: a drop) and `begin` (not before it: a swap).
  */
 #ifndef STORE_STORE_NODE_H
 #define STORE_STORE_NODE_H
@@ -29,147 +28,314 @@
 #include "store_arena.h"
 #include "store.h"
 
+#include <stdatomic.h>
+
 /* ---- limits ---- */
 
-/** A value up to this length is given room inside its new node: one cache miss less. */
-#define STORE_INLINE_NBYTES_MAX 64u
+/** A value up to this length lies in its block; a longer one on the heap. */
+#define STORE_INLINE_NBYTES_MAX 512u
 
-/** Every node has room for a pointer behind its text, so that it can always be stored. */
-#define STORE_TAIL_NBYTES_MIN sizeof(void *)
-
-/** The empty key's node is the arena's first block, and is always there. */
-#define STORE_ROOT ((store_ref)1)
+/** The largest revision; the one above stands for "not yet". */
+#define STORE_REVISION_MAX ((UINT64_C(1) << 48) - 2)
+#define STORE_REVISION_NEVER ((UINT64_C(1) << 48) - 1)
 
 /* ---- types ---- */
 
-enum store_node_flag {
-    /** The key is stored: there is a value. */
-    STORE_NODE_STORED = 1,
-    /** The text is the whole key, not only the segment. */
-    STORE_NODE_WHOLE = 2,
-    /** The tail is a pointer to a heap block: the value, or, if not whole, key and value. */
-    STORE_NODE_HEAP = 4,
-    /** The segment is '/' alone. */
-    STORE_NODE_SLASH = 8,
-    /** The child with the segment '/' is there and stored. */
-    STORE_NODE_SLASH_ANSWERS = 16,
+enum store_kind { STORE_LEAF, STORE_PASS, STORE_FORK, STORE_RECORD };
+
+#define STORE_FLAG(n) (UINT32_C(4) << (n))
+
+enum store_flag {
+    /** Leaf, record: the inline value is a struct store_heap_value. */
+    STORE_HEAP = STORE_FLAG(0),
+    /** Leaf, fork: read since the eviction's hand last passed. */
+    STORE_REFERENCED = STORE_FLAG(1),
+    /** Pass, fork: the child with the segment '/' has or had a value. */
+    STORE_SLASH_ANSWERS = STORE_FLAG(2),
+    /** Fork: the empty key's node; `parent` is the root that it replaced. */
+    STORE_ROOT = STORE_FLAG(3),
+    /** Fork: among its records is a begin or an end. */
+    STORE_GATED = STORE_FLAG(4),
+    /** Fork: waits in the queue of store_reclaim. */
+    STORE_QUEUED = STORE_FLAG(5),
+    /** Fork: out of tree and index; the block waits for the queue only. */
+    STORE_REMOVED = STORE_FLAG(6),
+
+    /* of records, besides STORE_HEAP */
+    STORE_RECORD_GONE = STORE_FLAG(1),
+    STORE_RECORD_END = STORE_FLAG(2),
+    STORE_RECORD_BEGIN = STORE_FLAG(3),
+    STORE_RECORD_EXPIRES = STORE_FLAG(4),
+    /** … but it is in the timer wheel no more. */
+    STORE_RECORD_UNTIMED = STORE_FLAG(5),
 };
 
+#define STORE_RECORD_KINDS ((uint32_t)STORE_RECORD_GONE | STORE_RECORD_END | STORE_RECORD_BEGIN)
+
+/** Any block, as far as all have it in common; `link` is `parent` or `older`. */
 struct store_node {
-    store_ref parent; /* the node one segment shorter; 0 for the root only */
-    store_ref up;     /* the treap's parent; 0 for its root */
-    store_ref left;
-    store_ref right;
-    store_ref child; /* root of the children's treap */
-    uint32_t keys;   /* stored keys at and below */
-    uint32_t home;   /* the hash's high half: where the node is in the index */
-    uint32_t value_nbytes;
-    uint64_t revision;
-    uint16_t key_nbytes;
-    uint16_t segment_nbytes;
-    uint16_t units; /* of the node's block */
-    uint8_t flags;  /* of enum store_node_flag */
+    _Atomic uint32_t head;
+    _Atomic uint32_t link;
+};
+
+/** Its first fields are a record's. */
+struct store_leaf {
+    struct store_node node;
+    _Atomic uint32_t revision_low;
+    _Atomic uint16_t revision_high;
     uint8_t text[];
 };
 
-/** Bytes before the text; the struct itself is padded. */
-#define STORE_NODE_NBYTES offsetof(struct store_node, text)
+struct store_pass {
+    struct store_node node;
+    _Atomic uint32_t child;
+    uint8_t text[];
+};
 
-/* ---- operations ---- */
+struct store_fork {
+    struct store_node node;
+    _Atomic uint32_t children; /* a set, see store_set.h; 0: none */
+    _Atomic uint32_t keys;     /* stored keys at and below, as of the last write */
+    _Atomic uint32_t version;  /* newest record; 0: none */
+    uint8_t text[];
+};
+
+struct store_record {
+    struct store_node node;
+    /* Atomic for the one record that changes: the `begin` of a stage. */
+    _Atomic uint32_t revision_low;
+    _Atomic uint16_t revision_high;
+    uint8_t text[];
+};
+
+/** A record with an expiry: also an entry of the timer wheel. */
+struct store_expiring {
+    struct store_record record;
+    _Atomic uint32_t expires_low; /* milliseconds of the store's clock */
+    _Atomic uint32_t expires_high;
+    uint32_t prev; /* in its slot of the wheel; 0: the first */
+    uint32_t next;
+    uint32_t fork; /* whose record it is */
+    uint8_t text[];
+};
+
+/** Where a long value is. */
+struct store_heap_value {
+    uint8_t *data;
+    uint32_t nbytes;
+};
+
+#define STORE_LEAF_NBYTES 14u
+#define STORE_PASS_NBYTES 12u
+#define STORE_FORK_NBYTES 20u
+#define STORE_RECORD_NBYTES 14u
+#define STORE_EXPIRING_NBYTES 36u
+#define STORE_HEAP_VALUE_NBYTES 12u
+
+/* ---- the head ---- */
+
+#define STORE_TEXT_SHIFT 9u
+#define STORE_VALUE_SHIFT 22u
+#define STORE_TEXT_MASK ((1u << (STORE_VALUE_SHIFT - STORE_TEXT_SHIFT)) - 1)
+
+static inline uint32_t store_head_of(enum store_kind kind, uint32_t flags, size_t text,
+                                     size_t value)
+{
+    return (uint32_t)kind | flags | (uint32_t)text << STORE_TEXT_SHIFT |
+           (uint32_t)value << STORE_VALUE_SHIFT;
+}
+
+static inline uint32_t store_head(const struct store_node *node)
+{
+    return atomic_load_explicit(&node->head, memory_order_relaxed);
+}
+
+static inline enum store_kind store_head_kind(uint32_t head)
+{
+    return (enum store_kind)(head & 3);
+}
+
+static inline size_t store_head_text(uint32_t head)
+{
+    return head >> STORE_TEXT_SHIFT & STORE_TEXT_MASK;
+}
+
+static inline size_t store_head_value(uint32_t head)
+{
+    return head >> STORE_VALUE_SHIFT;
+}
+
+static inline enum store_kind store_node_kind(const struct store_node *node)
+{
+    return store_head_kind(store_head(node));
+}
+
+static inline bool store_node_is(const struct store_node *node, uint32_t flags)
+{
+    return (store_head(node) & flags) != 0;
+}
+
+/** Only the writer. */
+static inline void store_node_mark(struct store_node *node, uint32_t flags)
+{
+    atomic_store_explicit(&node->head, store_head(node) | flags, memory_order_relaxed);
+}
+
+/** Only the writer. */
+static inline void store_node_unmark(struct store_node *node, uint32_t flags)
+{
+    atomic_store_explicit(&node->head, store_head(node) & ~flags, memory_order_relaxed);
+}
+
+/* ---- parts ---- */
 
 static inline struct store_node *store_node_at(const struct store_arena *arena, store_ref ref)
 {
     return store_arena_at(arena, ref);
 }
 
-static inline bool store_node_is(const struct store_node *node, enum store_node_flag flag)
+static inline store_ref store_node_link(const struct store_node *node)
 {
-    return (node->flags & (unsigned)flag) != 0;
+    return atomic_load_explicit(&node->link, memory_order_acquire);
 }
 
-static inline size_t store_node_text_nbytes(const struct store_node *node)
+/** A reference that readers follow: what it refers to is complete. */
+static inline store_ref store_load_ref(const _Atomic uint32_t *from)
 {
-    return store_node_is(node, STORE_NODE_WHOLE) ? node->key_nbytes : node->segment_nbytes;
+    return atomic_load_explicit(from, memory_order_acquire);
 }
 
-/** What follows the text: the value, or a pointer to the heap block. */
-static inline const uint8_t *store_node_tail(const struct store_node *node)
+static inline void store_set_ref(_Atomic uint32_t *to, store_ref ref)
 {
-    return node->text + store_node_text_nbytes(node);
+    atomic_store_explicit(to, ref, memory_order_release);
 }
 
-/** Room behind the text, in bytes. */
-static inline size_t store_node_room(const struct store_node *node)
+static inline struct store_leaf *store_leaf_of(const struct store_node *node)
 {
-    return (size_t)node->units * STORE_UNIT_NBYTES - STORE_NODE_NBYTES -
-           store_node_text_nbytes(node);
+    return (struct store_leaf *)(uintptr_t)node;
 }
 
-/** The heap block of a node that has one. */
-static inline uint8_t *store_node_heap(const struct store_node *node)
+static inline struct store_pass *store_pass_of(const struct store_node *node)
 {
-    uint8_t *block;
-    memcpy(&block, store_node_tail(node), sizeof block);
-    return block;
+    return (struct store_pass *)(uintptr_t)node;
 }
 
-/** How long that block is. */
-static inline size_t store_node_heap_nbytes(const struct store_node *node)
+static inline struct store_fork *store_fork_of(const struct store_node *node)
 {
-    return node->value_nbytes + (store_node_is(node, STORE_NODE_WHOLE) ? 0u : node->key_nbytes);
+    return (struct store_fork *)(uintptr_t)node;
 }
 
-/** Where the segment begins in the key. */
-static inline size_t store_node_segment_at(const struct store_node *node)
+static inline struct store_record *store_record_of(const struct store_node *node)
 {
-    return (size_t)(node->key_nbytes - node->segment_nbytes);
+    return (struct store_record *)(uintptr_t)node;
 }
 
+static inline struct store_expiring *store_expiring_of(const struct store_node *node)
+{
+    return (struct store_expiring *)(uintptr_t)node;
+}
+
+/** Bytes before the text of a block with this head. */
+static inline size_t store_head_text_at(uint32_t head)
+{
+    /* leaf, pass, fork: one load instead of branches that are hard to foresee */
+    static const uint8_t at[4] = {STORE_LEAF_NBYTES, STORE_PASS_NBYTES, STORE_FORK_NBYTES,
+                                  STORE_RECORD_NBYTES};
+    return at[head & 3];
+}
+
+static inline const uint8_t *store_node_text(const struct store_node *node, uint32_t head)
+{
+    return (const uint8_t *)node + store_head_text_at(head);
+}
+
+/** The segment of a leaf, pass or fork. */
 static inline struct cdx_bytes store_node_segment(const struct store_node *node)
 {
-    size_t at = store_node_is(node, STORE_NODE_WHOLE) ? store_node_segment_at(node) : 0;
-    return cdx_bytes_of(node->text + at, node->segment_nbytes);
+    uint32_t head = store_head(node);
+    return cdx_bytes_of(store_node_text(node, head), store_head_text(head));
 }
 
-/** The key's bytes, where they are whole: here, or at the first node below that has them. */
-static inline const uint8_t *store_node_key_data(const struct store_arena *arena,
-                                                 const struct store_node *node)
+/** Whether the segment is '/' alone. */
+static inline bool store_node_is_slash(const struct store_node *node)
 {
-    while (!store_node_is(node, STORE_NODE_WHOLE)) {
-        if (store_node_is(node, STORE_NODE_STORED))
-            return store_node_heap(node);
-        node = store_node_at(arena, node->child);
+    struct cdx_bytes segment = store_node_segment(node);
+    return segment.len == 1 && segment.data[0] == '/';
+}
+
+/** The size of a block with this head. */
+static inline uint32_t store_head_units(uint32_t head)
+{
+    size_t nbytes = store_head_text_at(head) + store_head_text(head);
+    if (store_head_kind(head) == STORE_LEAF)
+        nbytes += store_head_value(head);
+    if (store_head_kind(head) == STORE_RECORD)
+        nbytes =
+            ((head & STORE_RECORD_EXPIRES) != 0 ? STORE_EXPIRING_NBYTES : STORE_RECORD_NBYTES) +
+            store_head_value(head);
+    return (uint32_t)((nbytes + STORE_UNIT_NBYTES - 1) / STORE_UNIT_NBYTES);
+}
+
+/** Where the inline value of a leaf or record is. */
+static inline uint8_t *store_node_inline(const struct store_node *node)
+{
+    uint32_t head = store_head(node);
+    size_t at = STORE_RECORD_NBYTES;
+    if (store_head_kind(head) == STORE_LEAF)
+        at = STORE_LEAF_NBYTES + store_head_text(head);
+    else if ((head & STORE_RECORD_EXPIRES) != 0)
+        at = STORE_EXPIRING_NBYTES;
+    return (uint8_t *)(uintptr_t)node + at;
+}
+
+static inline struct store_heap_value store_node_heap(const struct store_node *node)
+{
+    struct store_heap_value heap;
+    const uint8_t *from = store_node_inline(node);
+    memcpy(&heap.data, from, sizeof heap.data);
+    memcpy(&heap.nbytes, from + sizeof heap.data, sizeof heap.nbytes);
+    return heap;
+}
+
+/** The value of a leaf or of a record that has one. */
+static inline struct cdx_bytes store_node_value(const struct store_node *node)
+{
+    uint32_t head = store_head(node);
+    if ((head & STORE_HEAP) != 0) {
+        struct store_heap_value heap = store_node_heap(node);
+        return cdx_bytes_of(heap.data, heap.nbytes);
     }
-    return node->text;
+    return cdx_bytes_of(store_node_inline(node), store_head_value(head));
 }
 
-static inline struct cdx_bytes store_node_key(const struct store_arena *arena,
-                                              const struct store_node *node)
+/** Of a record or a leaf. */
+static inline uint64_t store_record_revision(const struct store_record *record)
 {
-    return cdx_bytes_of(store_node_key_data(arena, node), node->key_nbytes);
+    uint64_t high = atomic_load_explicit(&record->revision_high, memory_order_acquire);
+    return atomic_load_explicit(&record->revision_low, memory_order_relaxed) | high << 32;
 }
 
-/** Whether a match may end here: at the node, or at its child '/'. */
-static inline bool store_node_answers(const struct store_node *node)
+/** The low half first: until the high half follows, "never" stays far in the future. */
+static inline void store_record_set_revision(struct store_record *record, uint64_t revision)
 {
-    return (node->flags & (STORE_NODE_STORED | STORE_NODE_SLASH_ANSWERS)) != 0;
+    atomic_store_explicit(&record->revision_low, (uint32_t)revision, memory_order_relaxed);
+    atomic_store_explicit(&record->revision_high, (uint16_t)(revision >> 32), memory_order_release);
 }
 
-/** The view of a stored node for a caller. */
-static inline void store_node_entry(const struct store_node *node, struct store_entry *entry)
+/** When a record's value ends; 0: never. */
+static inline uint64_t store_record_expires(const struct store_node *node)
 {
-    const uint8_t *key = node->text;
-    const uint8_t *value = store_node_tail(node);
-    if (store_node_is(node, STORE_NODE_HEAP)) {
-        value = store_node_heap(node);
-        if (!store_node_is(node, STORE_NODE_WHOLE)) {
-            key = value;
-            value += node->key_nbytes;
-        }
-    }
-    entry->key = cdx_bytes_of(key, node->key_nbytes);
-    entry->value = cdx_bytes_of(value, node->value_nbytes);
-    entry->revision = node->revision;
+    if (!store_node_is(node, STORE_RECORD_EXPIRES))
+        return 0;
+    const struct store_expiring *e = store_expiring_of(node);
+    uint64_t high = atomic_load_explicit(&e->expires_high, memory_order_relaxed);
+    return atomic_load_explicit(&e->expires_low, memory_order_relaxed) | high << 32;
+}
+
+/** Whether a record is in the timer wheel, being the newest of its fork. */
+static inline bool store_record_is_timed(const struct store_node *node)
+{
+    return store_record_expires(node) != 0 && !store_node_is(node, STORE_RECORD_UNTIMED);
 }
 
 #endif

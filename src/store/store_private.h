@@ -2,49 +2,166 @@
 /**
  * The store's parts, for its own files and tests only.
  *
- *     key ─ hash of every boundary ─► index ─► node ◄─► tree of segments
- *                                                └ value
+ *     key ─ hash of every boundary ─► index ─► node ─► version of the value
+ *                                               │ ▲
+ *                                     children  ▼ │ parent
+ *                                               set of nodes
  *
- * The tree alone holds all; the index is a faster way in.
+ *     store_find      from keys to nodes, as of a version
+ *     store_match     get, match and match_bytes on top of it
+ *     store_walk      list, children, count
+ *     store_change    one change to tree and index, complete or not at all
+ *     store_write     put, delete, drop, batch      ┐
+ *     store_stage     stages and swap               │ the writer's side:
+ *     store_expiry    the timer wheel               │ under the lock
+ *     store_reclaim   what nobody can see any more  │
+ *     store_upkeep    clock, eviction, compaction   ┘
+ *
+ * A node is there for a reader when no fork on the way from it to the root has
+ * an `end` at or before the reader's revision, or a `begin` after it. Since a
+ * lookup compares the key segment by segment along that way, it meets them all.
  */
 #ifndef STORE_STORE_PRIVATE_H
 #define STORE_STORE_PRIVATE_H
 
 #include "store_arena.h"
+#include "store_expiry.h"
 #include "store_hash.h"
 #include "store_index.h"
+#include "store_limbo.h"
 #include "store_memory.h"
 #include "store_node.h"
+#include "store_pages.h"
+#include "store_reclaim.h"
+#include "store_set.h"
 
 #include <pthread.h>
 #include <stdalign.h>
 
+/* ---- types ---- */
+
+/** What a lookup sees. */
+struct store_view {
+    uint64_t revision;
+    uint64_t now_ms;
+    store_ref stage; /* the top of the stage that is looked at; 0: the store */
+};
+
+/** One open stage: a subtree that has no parent yet. */
+struct store_stage {
+    uint32_t number; /* 0: the place is free */
+    store_ref top;
+    store_ref end; /* a record for the subtree that it will replace; 0: to be made */
+    uint64_t relative_keys;
+    uint16_t key_nbytes;
+    uint8_t key[STORE_KEY_NBYTES_MAX];
+};
+
+struct store_snapshot {
+    uint64_t revision;
+    struct store_snapshot *next;
+};
+
+/** How many nodes with a value have a key of each length: match_bytes tries no other. */
+struct store_lengths {
+    _Atomic uint64_t used[STORE_KEY_NBYTES_MAX / 64 + 1]; /* bit per length */
+    uint32_t nodes[STORE_KEY_NBYTES_MAX + 1];
+};
+
+/** Where eviction is: a bucket of the index. */
+struct store_hand {
+    uint32_t segment;
+    uint32_t bucket;
+};
+
+/** The compaction that runs, if any. */
+struct store_compaction {
+    bool running;
+    bool moved;            /* all that can be; the spans are given back after a grace period */
+    uint64_t round;        /* … of the limbo that this waits for */
+    uint64_t freed_nbytes; /* since a compaction was last considered */
+    struct store_hand hand;
+};
+
 struct store {
-    /* What every lookup reads, and only writes of the table change. */
+    /* What every lookup reads. */
     alignas(STORE_LINE_NBYTES) struct store_index index;
     struct store_arena arena;
     struct store_hash_keys keys;
-    uint64_t priority_seed;
-    /* What writes change. */
-    alignas(STORE_LINE_NBYTES) uint64_t revision;
-    uint64_t nodes;         /* all but the root */
+    struct store_lengths lengths;
+    _Atomic uint32_t root;
+    atomic_bool sampling; /* lookups leave traces for eviction */
+
+    /* What writes change and readers read once per section. */
+    alignas(STORE_LINE_NBYTES) _Atomic uint64_t published; /* revision */
+    _Atomic uint64_t now_ms;
+    /* Odd while counts may change: the readers of counts read them between two changes. */
+    _Atomic uint64_t counts_turn;
+
+    /* The writer's. */
+    alignas(STORE_LINE_NBYTES) pthread_mutex_t lock;
+    uint64_t revision;
     uint64_t relative_keys; /* stored keys that do not begin with '/', the empty one not counted */
-    uint64_t key_nbytes;    /* of the stored keys */
-    uint64_t value_nbytes;  /* of the stored values */
-    uint64_t heap_nbytes;   /* of the heap blocks of values */
-    /* What readers and the writer fight for. */
-    alignas(STORE_LINE_NBYTES) pthread_rwlock_t lock;
+    uint64_t key_nbytes;
+    uint64_t value_nbytes;
+    uint64_t nodes;
+    uint64_t expired;
+    uint64_t evicted;
+    struct store_pages pages;
+    struct store_limbo limbo;
+    struct store_reclaim reclaim;
+    struct store_wheel wheel;
+    struct store_hand hand;
+    struct store_compaction compaction;
+    uint64_t memory_max_nbytes;
+    bool evict;
+    uint16_t evict_below_nbytes;
+    uint8_t evict_below[STORE_KEY_NBYTES_MAX];
+    uint32_t stage_last; /* number given out */
+    uint32_t stages_open;
+    struct store_stage *stages[STORE_STAGES_MAX];
+
+    /* Readers that are open and versions that are kept; both lists by their own lock. */
+    alignas(STORE_LINE_NBYTES) pthread_mutex_t lists_lock;
+    struct store_reader *readers;
+    struct store_snapshot *snapshots;
+    uint32_t snapshot_count;
 };
 
-/** A line of its own: readers on different threads share nothing but the lock. */
+/** Hashes that a reader leaves for eviction: those it looked up, one of so many. */
+#define STORE_TRACES 128u
+#define STORE_TRACE_EVERY 8u
+
 struct store_reader {
     alignas(STORE_LINE_NBYTES) struct store *store;
+    struct store_view view;
+    struct store_reader *next;
+    uint32_t lookups;
+    _Atomic uint64_t trace[STORE_TRACES];
 };
+
+/* ---- parts ---- */
 
 static inline struct store_node *store_at(const struct store *store, store_ref ref)
 {
     return store_node_at(&store->arena, ref);
 }
+
+static inline struct store_set_env store_set_env(struct store *store)
+{
+    return (struct store_set_env){&store->arena, &store->limbo};
+}
+
+/** What the writer sees: all that was written, published or not. */
+static inline struct store_view store_writer_view(const struct store *store)
+{
+    return (struct store_view){
+        .revision = STORE_REVISION_MAX,
+        .now_ms = atomic_load_explicit(&store->now_ms, memory_order_relaxed),
+    };
+}
+
+/* ---- keys ---- */
 
 /** True when `prefix` is one of `bytes`. */
 static inline bool store_is_prefix(struct cdx_bytes prefix, struct cdx_bytes bytes)
@@ -59,8 +176,14 @@ static inline bool store_ends_in_slash(struct cdx_bytes key)
     return key.len != 0 && key.data[key.len - 1] == '/';
 }
 
+/** True when the key is of the kind that `relative_keys` counts. */
+static inline bool store_is_relative(struct cdx_bytes key)
+{
+    return key.len != 0 && key.data[0] != '/';
+}
+
 /** The first `len` bytes. */
-static inline struct cdx_bytes store_head(struct cdx_bytes bytes, size_t len)
+static inline struct cdx_bytes store_prefix(struct cdx_bytes bytes, size_t len)
 {
     return cdx_bytes_of(bytes.data, len);
 }
@@ -74,20 +197,113 @@ struct cdx_bytes store_segment(struct cdx_bytes key, size_t at);
 /** Where the segment that ends at `end` (not 0) begins: the last '/' before `end`, or 0. */
 size_t store_segment_start(struct cdx_bytes key, size_t end);
 
+/* ---- finding ---- */
+
+/** Whether the subtree of a gated fork is there for the view. */
+bool store_gate_open(const struct store *store, const struct store_node *fork,
+                     const struct store_view *view);
+
+/** Whether a chain of parents ends well at a fork that is gated or a root, `end` bytes being left.
+ */
+bool store_chain_end(const struct store *store, const struct store_node *node, size_t end,
+                     const struct store_view *view, bool *more);
+
+/** Whether the last `n` bytes of the `end` at `key` are those at `text`. */
+static inline bool store_tail_equal(const uint8_t *text, size_t n, const uint8_t *key, size_t end)
+{
+#if defined(__SSE2__) && !defined(__SANITIZE_THREAD__)
+    /* Arena blocks may be read 16 bytes before their text; keys from their beginning. */
+    if (end >= 16 && n <= 16) {
+        __m128i a = _mm_loadu_si128((const __m128i *)(const void *)(text + n - 16));
+        __m128i b = _mm_loadu_si128((const __m128i *)(const void *)(key + end - 16));
+        uint32_t same = (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(a, b));
+        return (~same & 0xffff) >> (16 - n) == 0;
+    }
+#endif
+    return memcmp(text, key + end - n, n) == 0;
+}
+
+/** Whether the node is that of the first `end` bytes of `key`, and there for the view. */
+static inline bool store_node_matches(const struct store *store, const struct store_node *node,
+                                      const uint8_t *key, size_t end, const struct store_view *view)
+{
+    for (;;) {
+        uint32_t head = store_head(node);
+        if (__builtin_expect((head & ((uint32_t)STORE_GATED | STORE_ROOT)) != 0, 0)) {
+            bool more;
+            if (!store_chain_end(store, node, end, view, &more))
+                return false;
+            if (!more)
+                return true;
+        }
+        size_t n = store_head_text(head);
+        if (n > end || !store_tail_equal(store_node_text(node, head), n, key, end))
+            return false;
+        end -= n;
+        node = store_at(store, store_node_link(node));
+    }
+}
+
+/** The node of the first `end` (not 0) bytes of `key`, whose hash is given; 0: there is none. */
+static inline store_ref store_find_hashed(const struct store *store, uint64_t hash,
+                                          const uint8_t *key, size_t end,
+                                          const struct store_view *view, bool answering)
+{
+    struct store_probing p = store_index_probe(&store->index, hash, answering);
+    store_ref ref;
+    while ((ref = store_index_next(&p)) != 0) {
+        if (store_node_matches(store, store_at(store, ref), key, end, view))
+            return ref;
+    }
+    return 0;
+}
+
+/** The empty key's node for the view. Always there, unless the view is older than any snapshot. */
+store_ref store_find_root(const struct store *store, const struct store_view *view);
+
 /** The node of a prefix of the path's key; the root for `end` 0; 0: there is none. */
-store_ref store_find(const struct store *store, const struct store_path *path, size_t end);
+store_ref store_find(const struct store *store, const struct store_path *path, size_t end,
+                     const struct store_view *view);
 
 /** The deepest node on the path, and the length of its key. There is always one: the root. */
-store_ref store_find_deepest(const struct store *store, const struct store_path *path, size_t *end);
+store_ref store_find_deepest(const struct store *store, const struct store_path *path,
+                             const struct store_view *view, size_t *end);
 
 /**
  * The node that holds the subtree of `key`, or 0. For a key that ends in '/'
  * that is the node before its last '/': the subtree is then all below it, for
  * '/' itself without the relative keys.
  */
-store_ref store_find_base(const struct store *store, struct cdx_bytes key);
+store_ref store_find_base(const struct store *store, struct cdx_bytes key,
+                          const struct store_view *view);
+
+/** The key's hash when `ref` is any node: goes up its parents. Writes the key to `key`. */
+uint64_t store_key_of(const struct store *store, store_ref ref,
+                      uint8_t key[static STORE_KEY_NBYTES_MAX], size_t *nbytes);
+
+/* ---- values ---- */
+
+/** The leaf or record that has a fork's or leaf's value for the view; NULL: not stored. */
+const struct store_node *store_value_at(const struct store *store, const struct store_node *node,
+                                        const struct store_view *view);
+
+/** The view of a value for a caller. */
+static inline void store_entry_of(const struct store_node *value, struct cdx_bytes key,
+                                  struct store_entry *entry)
+{
+    entry->key = key;
+    entry->value = store_node_value(value);
+    entry->revision = store_record_revision(store_record_of(value));
+    entry->expires_ms = store_node_kind(value) == STORE_RECORD ? store_record_expires(value) : 0;
+}
+
+/** Stored keys at and below a node, by its counts; those that have expired included. */
+uint64_t store_keys_at(const struct store *store, store_ref ref);
 
 /** Stored keys below a node, not at it: those that its child '/' would answer. */
-uint64_t store_keys_below(const struct store *store, store_ref ref);
+uint64_t store_keys_below(const struct store *store, store_ref ref, uint64_t relative_keys);
+
+/** Whether the writer counts the node itself as stored. */
+bool store_is_counted(const struct store *store, const struct store_node *node);
 
 #endif

@@ -2,8 +2,11 @@
 /*
  * Walks and counts: what needs order, and so the tree.
  *
- * A cursor holds the node that the next call returns, or begins to look at; 0
- * is the end. It takes no memory and keeps no path: nodes know their parents.
+ * A cursor is at a node, whose key it keeps: going down adds a segment, going up cuts
+ * one off, so nodes need not have their keys. Of each of the last levels it
+ * keeps one array of children, sorted; others are sorted again when the walk
+ * comes back to them. Everything goes by segments and not by places, so that a
+ * writer may rebuild and move what the walk has left behind.
  *
  * The subtree of a key that ends in '/' has no node of its own that holds it
  * all: it is everything below the node before that '/', its "base":
@@ -14,51 +17,253 @@
  *     └─ /a/b
  */
 #include "store_private.h"
-#include "store_tree.h"
 
-/* What a cursor walks; and, for STATE_ABSOLUTE, that relative names are not part of it. */
+#include <stdlib.h>
+
+/* What a cursor walks; flags say how. */
 enum walk_state {
     STATE_LIST,
     STATE_CHILDREN,
-    STATE_MATCH_OWN,    /* of the boundary `node`, its own key is next */
-    STATE_MATCH_SLASH,  /* … its child '/' */
-    STATE_MATCH_DEEPER, /* … the next boundary */
+    STATE_MATCH,
+    STATE_WHAT = 3,
+    /* The node was answered, or is not part of the walk: the next step leaves it. */
+    STATE_LEAVE = 4,
+    /* Relative names are not part of it. */
     STATE_ABSOLUTE = 8,
+    /* Of the children, those below the node '/' come first, then those of the base but for '/'. */
+    STATE_BELOW_SLASH = 16,
+    STATE_PAST_SLASH = 32,
+    /* Of a boundary, its own key is done: the '/' behind it is next. */
+    STATE_SLASH_NEXT = 64,
 };
 
-static void cursor_init(const struct store *store, struct cdx_bytes key, uint32_t state,
+static void cursor_init(struct store_reader *reader, struct cdx_bytes key, uint32_t state,
                         struct store_cursor *cursor)
 {
-    *cursor = (struct store_cursor){.store = store, .key = key, .state = state};
+    cursor->reader = reader;
+    cursor->key = key;
+    cursor->state = state;
+    cursor->node = 0;
+    cursor->depth = 0;
+    cursor->nbytes = 0;
+    cursor->root_nbytes = 0;
+    for (size_t i = 0; i < STORE_CURSOR_LEVELS; i++)
+        cursor->level[i].parent = 0;
 }
 
-/* ---- subtrees ---- */
-
-store_ref store_find_base(const struct store *store, struct cdx_bytes key)
+static const struct store *store_of(const struct store_cursor *cursor)
 {
-    if (key.len > STORE_KEY_NBYTES_MAX)
+    return cursor->reader->store;
+}
+
+/* ---- counts ---- */
+
+/* Tries to read counts between two writes, before asking writers to wait. */
+#define COUNT_TRIES 100u
+
+static uint64_t count_now(const struct store *store, struct cdx_bytes key)
+{
+    struct store_view view = store_writer_view(store);
+    store_ref base = store_find_base(store, key, &view);
+    if (base == 0)
         return 0;
-    if (store_ends_in_slash(key))
-        key.len--;
-    if (key.len == 0)
-        return STORE_ROOT;
-    return store_index_find(&store->index, store_hash_of(&store->keys, key), key, false);
-}
-
-uint64_t store_keys_below(const struct store *store, store_ref ref)
-{
-    const struct store_node *node = store_at(store, ref);
-    uint64_t keys = node->keys - store_node_is(node, STORE_NODE_STORED);
-    return ref == STORE_ROOT ? keys - store->relative_keys : keys;
+    return store_ends_in_slash(key) ? store_keys_below(store, base, store->relative_keys)
+                                    : store_keys_at(store, base);
 }
 
 uint64_t store_count(struct store_reader *reader, struct cdx_bytes key)
 {
-    const struct store *store = reader->store;
-    store_ref base = store_find_base(store, key);
-    if (base == 0)
-        return 0;
-    return store_ends_in_slash(key) ? store_keys_below(store, base) : store_at(store, base)->keys;
+    struct store *store = reader->store;
+    for (unsigned i = 0; i < COUNT_TRIES; i++) {
+        uint64_t turn = atomic_load_explicit(&store->counts_turn, memory_order_acquire);
+        if (turn % 2 != 0)
+            continue;
+        uint64_t keys = count_now(store, key);
+        atomic_thread_fence(memory_order_acquire);
+        if (atomic_load_explicit(&store->counts_turn, memory_order_relaxed) == turn)
+            return keys;
+    }
+    pthread_mutex_lock(&store->lock);
+    uint64_t keys = count_now(store, key);
+    pthread_mutex_unlock(&store->lock);
+    return keys;
+}
+
+/* ---- levels ---- */
+
+static bool is_there(const struct store_cursor *cursor, const struct store_node *node)
+{
+    return store_node_kind(node) != STORE_FORK || !store_node_is(node, STORE_GATED) ||
+           store_gate_open(store_of(cursor), node, &cursor->reader->view);
+}
+
+static struct cdx_bytes segment_of(const struct store *store, store_ref ref)
+{
+    return store_node_segment(store_at(store, ref));
+}
+
+static void level_add(const struct store_cursor *cursor, struct store_cursor_level *level,
+                      store_ref child)
+{
+    const struct store *store = store_of(cursor);
+    if (child == 0 || level->count == STORE_CURSOR_ARRAY_MAX ||
+        !is_there(cursor, store_at(store, child)))
+        return;
+    level->node[level->count++] = child;
+}
+
+static int compare_children(const void *a, const void *b, void *store)
+{
+    store_ref x;
+    store_ref y;
+    memcpy(&x, a, sizeof x);
+    memcpy(&y, b, sizeof y);
+    return store_segment_compare(segment_of(store, x), segment_of(store, y));
+}
+
+/* Fills a level with the children of `parent` that are kept together with `segment`. */
+static void level_load(struct store_cursor *cursor, struct store_cursor_level *level,
+                       store_ref parent, struct cdx_bytes segment)
+{
+    struct store *store = cursor->reader->store;
+    const struct store_node *node = store_at(store, parent);
+    level->parent = parent;
+    level->upper = 0;
+    level->count = 0;
+    level->at = 0;
+    if (store_node_kind(node) == STORE_PASS)
+        level_add(cursor, level, store_load_ref(&store_pass_of(node)->child));
+    if (store_node_kind(node) != STORE_FORK)
+        return;
+    store_ref set = store_load_ref(&store_fork_of(node)->children);
+    store_ref ref = store_set_seek(&store->arena, set, segment, &level->upper);
+    if (ref == 0)
+        return;
+    const struct store_array *array = store_array_at(&store->arena, ref);
+    uint32_t count = store_array_count(array);
+    for (uint32_t i = 0; i < count; i++)
+        store_prefetch(store_arena_at(&store->arena, store_load_ref(&array->child[i])));
+    for (uint32_t i = 0; i < count; i++)
+        level_add(cursor, level, store_load_ref(&array->child[i]));
+    qsort_r(level->node, level->count, sizeof level->node[0], compare_children, store);
+}
+
+/* The child that the level is at, of this array or the next one that has any; 0: none. */
+static store_ref level_child(struct store_cursor *cursor, struct store_cursor_level *level)
+{
+    const struct store *store = store_of(cursor);
+    while (level->at >= level->count) {
+        if (level->upper == 0)
+            return 0;
+        level_load(cursor, level, level->parent, store_bound_text(&store->arena, level->upper));
+    }
+    return level->node[level->at];
+}
+
+static struct store_cursor_level *level_below(struct store_cursor *cursor)
+{
+    return &cursor->level[(cursor->depth + 1) % STORE_CURSOR_LEVELS];
+}
+
+/* The first child of `parent`, at the level below the cursor's, behind `segment`; 0: none. */
+static store_ref child_after(struct store_cursor *cursor, store_ref parent,
+                             struct cdx_bytes segment)
+{
+    struct store_cursor_level *level = level_below(cursor);
+    const struct store *store = store_of(cursor);
+    level_load(cursor, level, parent, segment);
+    store_ref child;
+    while ((child = level_child(cursor, level)) != 0 &&
+           store_segment_compare(segment_of(store, child), segment) <= 0)
+        level->at++;
+    return child;
+}
+
+/* ---- moving ---- */
+
+static void go_down(struct store_cursor *cursor, store_ref child)
+{
+    struct cdx_bytes segment = segment_of(store_of(cursor), child);
+    memcpy(cursor->found + cursor->nbytes, segment.data, segment.len);
+    cursor->nbytes = (uint16_t)(cursor->nbytes + segment.len);
+    cursor->node = child;
+    cursor->depth++;
+}
+
+static void go_up(struct store_cursor *cursor)
+{
+    const struct store *store = store_of(cursor);
+    cursor->nbytes = (uint16_t)(cursor->nbytes - segment_of(store, cursor->node).len);
+    cursor->node = store_node_link(store_at(store, cursor->node));
+    cursor->depth--;
+}
+
+/* Goes to the first child. False: there is none. */
+static bool go_first(struct store_cursor *cursor)
+{
+    store_ref child = child_after(cursor, cursor->node, cdx_empty());
+    if (child != 0)
+        go_down(cursor, child);
+    return child != 0;
+}
+
+/* Goes to the next sibling, or up when there is none. False: went up. */
+static bool go_next(struct store_cursor *cursor)
+{
+    store_ref node = cursor->node;
+    go_up(cursor);
+    struct store_cursor_level *level = level_below(cursor);
+    store_ref child;
+    if (level->parent == cursor->node && level->at < level->count &&
+        level->node[level->at] == node) {
+        level->at++;
+        child = level_child(cursor, level);
+    } else {
+        child = child_after(cursor, cursor->node, segment_of(store_of(cursor), node));
+    }
+    if (child != 0)
+        go_down(cursor, child);
+    return child != 0;
+}
+
+/* Goes to the next node in preorder that is not below this one; `node` 0: the walk's root is left.
+ */
+static void go_past(struct store_cursor *cursor)
+{
+    while (cursor->nbytes > cursor->root_nbytes) {
+        if (go_next(cursor))
+            return;
+    }
+    cursor->node = 0;
+}
+
+/* Goes to the next node in preorder. */
+static void go_on(struct store_cursor *cursor)
+{
+    if (!go_first(cursor))
+        go_past(cursor);
+}
+
+/* Puts the cursor at a node whose key is the first `nbytes` of `key`. */
+static void go_to(struct store_cursor *cursor, store_ref ref, struct cdx_bytes key, size_t nbytes)
+{
+    if (nbytes != 0)
+        memcpy(cursor->found, key.data, nbytes);
+    cursor->nbytes = (uint16_t)nbytes;
+    cursor->node = ref;
+}
+
+/* The node's value, if it is stored for the cursor's version. */
+static const struct store_node *value_of(const struct store_cursor *cursor)
+{
+    const struct store *store = store_of(cursor);
+    return store_value_at(store, store_at(store, cursor->node), &cursor->reader->view);
+}
+
+/* Whether the walk is at a relative name that it leaves out. */
+static bool is_outside(const struct store_cursor *cursor)
+{
+    return (cursor->state & STATE_ABSOLUTE) != 0 && cursor->nbytes != 0 && cursor->found[0] != '/';
 }
 
 /* ---- where a page begins ---- */
@@ -97,52 +302,72 @@ static enum page_place page_place(struct cdx_bytes key, struct cdx_bytes after)
  */
 static struct cdx_bytes page_cut(struct cdx_bytes after)
 {
-    return store_head(after, after.len < STORE_KEY_NBYTES_MAX ? after.len : STORE_KEY_NBYTES_MAX);
+    return store_prefix(after, after.len < STORE_KEY_NBYTES_MAX ? after.len : STORE_KEY_NBYTES_MAX);
 }
 
-/* The first node after `after`, which lies in the subtree that `root` holds; 0: none. */
-static store_ref list_seek(const struct store *store, store_ref root, struct cdx_bytes after)
+/* Goes to the first node after `after`, which lies in the walk's subtree. */
+static void list_seek(struct store_cursor *cursor, struct cdx_bytes after)
 {
+    const struct store *store = store_of(cursor);
     struct store_path path;
     store_path_init(&path, &store->keys, after);
     size_t end;
-    store_ref ref = store_find_deepest(store, &path, &end);
-    if (end == after.len)
-        return store_tree_preorder(store, ref, root);
-    store_ref child = store_tree_after(store, ref, store_segment(after, end));
-    return child != 0 ? child : store_tree_preorder_past(store, ref, root);
+    store_ref ref = store_find_deepest(store, &path, &cursor->reader->view, &end);
+    go_to(cursor, ref, after, end);
+    if (end == after.len) {
+        go_on(cursor);
+        return;
+    }
+    store_ref child = child_after(cursor, ref, store_segment(after, end));
+    if (child != 0)
+        go_down(cursor, child);
+    else
+        go_past(cursor);
 }
 
 /* ---- list ---- */
 
+/* The base of the walk's key, with which it begins; 0: there is none. */
+static store_ref base_find(struct store_cursor *cursor)
+{
+    struct cdx_bytes key = cursor->key;
+    store_ref base = store_find_base(store_of(cursor), key, &cursor->reader->view);
+    if (base == 0)
+        return 0;
+    size_t nbytes = store_ends_in_slash(key) ? key.len - 1 : key.len;
+    go_to(cursor, base, key, nbytes);
+    cursor->root_nbytes = (uint16_t)nbytes;
+    return base;
+}
+
 void store_list(struct store_reader *reader, struct cdx_bytes key, struct cdx_bytes after,
                 struct store_cursor *cursor)
 {
-    const struct store *store = reader->store;
     bool slash = store_ends_in_slash(key);
     bool absolute = slash && key.len == 1;
-    cursor_init(store, key, STATE_LIST | (absolute ? STATE_ABSOLUTE : 0u), cursor);
+    cursor_init(reader, key, STATE_LIST | (absolute ? (uint32_t)STATE_ABSOLUTE : 0u), cursor);
     enum page_place place = page_place(key, after);
-    store_ref base = store_find_base(store, key);
-    if (base == 0 || place == PAGE_PAST)
+    if (place == PAGE_PAST || base_find(cursor) == 0) {
+        cursor->node = 0;
         return;
-    cursor->root = base;
+    }
     if (place == PAGE_WITHIN)
-        cursor->node = list_seek(store, base, page_cut(after));
-    else
-        cursor->node = slash ? store_tree_first(store, base) : base;
+        list_seek(cursor, page_cut(after));
+    else if (slash)
+        cursor->state |= STATE_LEAVE;
 }
 
 static enum store_status list_next(struct store_cursor *cursor, struct store_entry *entry)
 {
-    const struct store *store = cursor->store;
     while (cursor->node != 0) {
-        const struct store_node *node = store_at(store, cursor->node);
-        if ((cursor->state & STATE_ABSOLUTE) != 0 && node->text[0] != '/')
+        if ((cursor->state & STATE_LEAVE) != 0)
+            go_on(cursor);
+        cursor->state |= STATE_LEAVE;
+        if (cursor->node == 0 || is_outside(cursor))
             break;
-        cursor->node = store_tree_preorder(store, cursor->node, cursor->root);
-        if (store_node_is(node, STORE_NODE_STORED)) {
-            store_node_entry(node, entry);
+        const struct store_node *value = value_of(cursor);
+        if (value != NULL) {
+            store_entry_of(value, cdx_bytes_of(cursor->found, cursor->nbytes), entry);
             return STORE_OK;
         }
     }
@@ -152,62 +377,73 @@ static enum store_status list_next(struct store_cursor *cursor, struct store_ent
 
 /* ---- match_all ---- */
 
+/*
+ * All boundaries are hashed, and their buckets asked for, at the start. The
+ * state is a boundary: `nbytes`, its number among those of the probe in `depth`.
+ */
 void store_match_all(struct store_reader *reader, struct cdx_bytes key, struct store_cursor *cursor)
 {
-    cursor_init(reader->store, key, STATE_MATCH_OWN, cursor);
-    if (key.len <= STORE_KEY_NBYTES_MAX)
-        cursor->node = STORE_ROOT;
+    cursor_init(reader, key, STATE_MATCH, cursor);
+    if (key.len > STORE_KEY_NBYTES_MAX)
+        return;
+    store_probe_start(reader->store, STORE_PROBE_MATCH, key, &cursor->probe);
+    cursor->node = 1; /* not at its end */
 }
 
-/*
- * The node of the next boundary behind `end`, the end of `parent`; 0: none.
- * Nodes are without gaps, so no deeper one is either. A child is known by its
- * parent and segment: its whole key may be far below.
- */
-static store_ref match_deeper(const struct store *store, store_ref parent, struct cdx_bytes key,
-                              size_t end)
+/* The value at the first `end` bytes of the key; NULL: not stored. */
+static const struct store_node *match_value(const struct store_cursor *cursor, size_t end,
+                                            uint64_t hash)
 {
-    if (end == key.len)
-        return 0;
-    struct cdx_bytes segment = store_segment(key, end);
-    store_ref child = store_tree_upto(store, parent, segment);
-    if (child == 0 || !cdx_bytes_equal(store_node_segment(store_at(store, child)), segment))
-        return 0;
-    return child;
+    const struct store *store = store_of(cursor);
+    const struct store_view *view = &cursor->reader->view;
+    store_ref ref = end == 0 ? store_find_root(store, view)
+                             : store_find_hashed(store, hash, cursor->key.data, end, view, true);
+    return ref != 0 ? store_value_at(store, store_at(store, ref), view) : NULL;
 }
 
-/* Whether the '/' behind boundary `end` ends a candidate that is no boundary itself. */
-static bool match_slash_counts(struct cdx_bytes key, size_t end)
+static uint64_t match_hash(const struct store_cursor *cursor, size_t end)
 {
-    return end + 1 < key.len && key.data[end] == '/' && key.data[end + 1] != '/';
+    const struct store_probe *probe = &cursor->probe;
+    if (cursor->depth != 0 && cursor->depth <= probe->boundaries &&
+        probe->end[cursor->depth - 1] == end)
+        return probe->hash[cursor->depth - 1];
+    return store_hash_of(&store_of(cursor)->keys, store_prefix(cursor->key, end));
+}
+
+/* The next candidate's end in `*end`; false: there is none. */
+static bool match_step(struct store_cursor *cursor, size_t *end)
+{
+    struct cdx_bytes key = cursor->key;
+    size_t at = cursor->nbytes;
+    if ((cursor->state & STATE_SLASH_NEXT) == 0) {
+        cursor->state |= STATE_SLASH_NEXT;
+        *end = at;
+        if (at == key.len || key.data[at] == '/')
+            return true;
+    }
+    cursor->state &= ~(uint32_t)STATE_SLASH_NEXT;
+    if (at == key.len)
+        return false;
+    cursor->nbytes = (uint16_t)store_segment_end(key, at);
+    cursor->depth++;
+    /* The '/' behind a boundary ends a candidate that is no boundary itself. */
+    *end = at + 1;
+    if (at + 1 < key.len && key.data[at] == '/' && key.data[at + 1] != '/')
+        return true;
+    return match_step(cursor, end);
 }
 
 static enum store_status match_next(struct store_cursor *cursor, struct store_entry *entry)
 {
-    const struct store *store = cursor->store;
-    struct cdx_bytes key = cursor->key;
+    size_t end;
     while (cursor->node != 0) {
-        const struct store_node *node = store_at(store, cursor->node);
-        size_t end = node->key_nbytes;
-        const struct store_node *answer = NULL;
-        switch (cursor->state) {
-        case STATE_MATCH_OWN:
-            cursor->state = STATE_MATCH_SLASH;
-            if (end == key.len || key.data[end] == '/')
-                answer = node;
-            break;
-        case STATE_MATCH_SLASH:
-            cursor->state = STATE_MATCH_DEEPER;
-            if (store_node_is(node, STORE_NODE_SLASH_ANSWERS) && match_slash_counts(key, end))
-                answer = store_at(store, node->child);
-            break;
-        default:
-            cursor->state = STATE_MATCH_OWN;
-            cursor->node = match_deeper(store, cursor->node, key, end);
+        if (!match_step(cursor, &end)) {
+            cursor->node = 0;
             break;
         }
-        if (answer != NULL && store_node_is(answer, STORE_NODE_STORED)) {
-            store_node_entry(answer, entry);
+        const struct store_node *value = match_value(cursor, end, match_hash(cursor, end));
+        if (value != NULL) {
+            store_entry_of(value, store_prefix(cursor->key, end), entry);
             return STORE_OK;
         }
     }
@@ -216,65 +452,130 @@ static enum store_status match_next(struct store_cursor *cursor, struct store_en
 
 enum store_status store_next(struct store_cursor *cursor, struct store_entry *entry)
 {
-    if ((cursor->state & ~(uint32_t)STATE_ABSOLUTE) == STATE_LIST)
-        return list_next(cursor, entry);
-    return match_next(cursor, entry);
+    return (cursor->state & STATE_WHAT) == STATE_LIST ? list_next(cursor, entry)
+                                                      : match_next(cursor, entry);
 }
 
 /* ---- children ---- */
 
-/* The first child of the level's second half: that of the base, without its '/'. */
-static store_ref children_past_slash(const struct store *store, store_ref base)
+/* Goes from the base to the first child behind `segment`; the end when there is none. */
+static void children_from(struct store_cursor *cursor, struct cdx_bytes segment)
 {
-    return store_tree_after(store, base, CDX_STR("/"));
+    store_ref child = child_after(cursor, cursor->node, segment);
+    if (child != 0)
+        go_down(cursor, child);
+    else
+        cursor->node = 0;
 }
 
-/* The first child after `after`, which begins with the level's key. */
-static store_ref children_seek(const struct store *store, store_ref base, struct cdx_bytes key,
-                               struct cdx_bytes after)
+/* Goes to the children of the base behind its '/', which are the level's second half. */
+static void children_past_slash(struct store_cursor *cursor, struct cdx_bytes segment)
 {
-    if (!store_ends_in_slash(key))
-        return store_tree_after(store, base, store_segment(after, key.len));
-    if (after.len > key.len && after.data[key.len] != '/')
-        return store_tree_after(store, base, store_segment(after, key.len - 1));
-    store_ref slash = store_tree_slash(store, base);
-    store_ref child = 0;
-    if (slash != 0)
-        child = store_tree_after(store, slash, store_segment(after, key.len));
-    return child != 0 ? child : children_past_slash(store, base);
+    cursor->state = (cursor->state & ~(uint32_t)STATE_BELOW_SLASH) | STATE_PAST_SLASH;
+    if (base_find(cursor) != 0)
+        children_from(cursor, segment);
+    else
+        cursor->node = 0;
+}
+
+/* Goes to the first child behind `after`, which begins with the level's key, from the base. */
+static void children_seek(struct store_cursor *cursor, struct cdx_bytes after)
+{
+    struct cdx_bytes key = cursor->key;
+    const struct store *store = store_of(cursor);
+    if (!store_ends_in_slash(key)) {
+        children_from(cursor, store_segment(after, key.len));
+        return;
+    }
+    if (after.len > key.len && after.data[key.len] != '/') {
+        children_past_slash(cursor, store_segment(after, key.len - 1));
+        return;
+    }
+    store_ref slash = store_find_hashed(store, store_hash_of(&store->keys, key), key.data, key.len,
+                                        &cursor->reader->view, false);
+    if (slash != 0) {
+        go_to(cursor, slash, key, key.len);
+        cursor->state |= STATE_BELOW_SLASH;
+        children_from(cursor, store_segment(after, key.len));
+        if (cursor->node != 0)
+            return;
+    }
+    children_past_slash(cursor, CDX_STR("/"));
 }
 
 void store_children(struct store_reader *reader, struct cdx_bytes key, struct cdx_bytes after,
                     struct store_cursor *cursor)
 {
-    const struct store *store = reader->store;
     bool absolute = key.len == 1 && key.data[0] == '/';
-    cursor_init(store, key, STATE_CHILDREN | (absolute ? STATE_ABSOLUTE : 0u), cursor);
+    cursor_init(reader, key, STATE_CHILDREN | (absolute ? (uint32_t)STATE_ABSOLUTE : 0u), cursor);
     enum page_place place = page_place(key, after);
-    store_ref base = store_find_base(store, key);
-    if (base == 0 || place == PAGE_PAST)
+    if (place == PAGE_PAST || base_find(cursor) == 0) {
+        cursor->node = 0;
         return;
-    cursor->root = base;
-    cursor->node = children_seek(store, base, key, place == PAGE_WITHIN ? page_cut(after) : key);
+    }
+    children_seek(cursor, place == PAGE_WITHIN ? page_cut(after) : key);
+}
+
+/* Goes to the next sibling of this level; `node` 0: there is none. */
+static void children_on(struct store_cursor *cursor)
+{
+    if (go_next(cursor))
+        return;
+    if ((cursor->state & STATE_BELOW_SLASH) != 0)
+        children_past_slash(cursor, CDX_STR("/"));
+    else
+        cursor->node = 0;
+}
+
+/* Whether a key is stored at or below the node. The cursor comes back to it. */
+static bool has_key(struct store_cursor *cursor)
+{
+    store_ref node = cursor->node;
+    uint16_t nbytes = cursor->nbytes;
+    uint16_t root_nbytes = cursor->root_nbytes;
+    uint32_t depth = cursor->depth;
+    bool stored = false;
+    cursor->root_nbytes = nbytes;
+    while (cursor->node != 0 && !stored) {
+        stored = value_of(cursor) != NULL;
+        if (!stored)
+            go_on(cursor);
+    }
+    cursor->node = node;
+    cursor->nbytes = nbytes;
+    cursor->root_nbytes = root_nbytes;
+    cursor->depth = depth;
+    return stored;
+}
+
+/*
+ * The child '/' stands for all that lies below its parent but is it not: the
+ * keys of the level behind it are in its subtree too.
+ */
+static uint64_t child_keys(const struct store_cursor *cursor)
+{
+    const struct store *store = store_of(cursor);
+    const struct store_node *node = store_at(store, cursor->node);
+    if (store_node_is_slash(node))
+        return store_keys_below(store, store_node_link(node), store->relative_keys);
+    return store_keys_at(store, cursor->node);
 }
 
 enum store_status store_next_child(struct store_cursor *cursor, struct store_child *child)
 {
-    const struct store *store = cursor->store;
-    store_ref ref = cursor->node;
-    if (ref == 0)
-        return STORE_NOT_FOUND;
-    const struct store_node *node = store_at(store, ref);
-    if ((cursor->state & STATE_ABSOLUTE) != 0 && node->text[0] != '/') {
-        cursor->node = 0;
-        return STORE_NOT_FOUND;
+    while (cursor->node != 0) {
+        if ((cursor->state & STATE_LEAVE) != 0)
+            children_on(cursor);
+        cursor->state |= STATE_LEAVE;
+        if (cursor->node == 0 || is_outside(cursor))
+            break;
+        if (!has_key(cursor))
+            continue;
+        child->key = cdx_bytes_of(cursor->found, cursor->nbytes);
+        child->stored = value_of(cursor) != NULL;
+        child->keys = child_keys(cursor);
+        return STORE_OK;
     }
-    cursor->node = store_tree_next(store, ref);
-    if (cursor->node == 0 && node->parent != cursor->root)
-        cursor->node = children_past_slash(store, cursor->root);
-    child->key = store_node_key(&store->arena, node);
-    child->stored = store_node_is(node, STORE_NODE_STORED);
-    child->keys =
-        store_node_is(node, STORE_NODE_SLASH) ? store_keys_below(store, node->parent) : node->keys;
-    return STORE_OK;
+    cursor->node = 0;
+    return STORE_NOT_FOUND;
 }

@@ -1,363 +1,505 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Writes: put, delete, drop.
+ * Writes: put, touch, delete, drop, batch.
  *
- * The happy path of a put finds the deepest boundary that has a node, adds one
- * node per further segment, stores the value, and counts it in all ancestors.
- * Whatever can fail comes first: room in the index, the new nodes (unlinked
- * yet), the value's block. So a put that fails has changed nothing, and delete
- * and drop, which allocate nothing they need, cannot fail.
+ * A write makes its changes with the revision behind the last one; they become
+ * visible when the section's end publishes it. A drop does not look at what it
+ * removes: it gives the subtree an end.
  */
-#include "store_private.h"
-#include "store_tree.h"
+#include "store_write.h"
 
 #include <caudex/heap.h>
 
 #include <assert.h>
 
-/* ---- values ---- */
+/* ---- the memory limit ---- */
 
-/* The heap block that the node needs for a value, in `*block`: NULL when the node has room. */
-static bool block_new(const struct store_node *node, size_t value_nbytes, uint8_t **block)
+uint64_t store_used_nbytes(const struct store *store)
 {
-    bool whole = store_node_is(node, STORE_NODE_WHOLE);
-    *block = NULL;
-    if (whole && value_nbytes <= store_node_room(node))
+    return store_arena_live_nbytes(&store->arena) + store->pages.used_nbytes +
+           store->limbo.heap_nbytes + store->limbo.bags_nbytes + store->reclaim.nbytes;
+}
+
+bool store_has_room(struct store *store, uint64_t wanted)
+{
+    if (store->memory_max_nbytes == 0)
         return true;
-    *block = cdx_malloc(value_nbytes + (whole ? 0u : node->key_nbytes));
-    return *block != NULL;
+    if (store_used_nbytes(store) + wanted <= store->memory_max_nbytes)
+        return true;
+    if (!store->evict)
+        return false;
+    uint64_t before = store->evicted;
+    store_evict(store, STORE_EVICT_STEPS);
+    /* What is evicted is given back a little later: until then one key makes room for one. */
+    return store->evicted != before || store->limbo.count != 0;
 }
 
-/* Takes the value of a stored node away, with its heap block if it has one. */
-static void value_free(struct store *store, struct store_node *node)
+/* ---- put, touch, delete ---- */
+
+/* The value that readers of what is written so far see at the place; NULL: not stored. */
+static const struct store_node *value_now(const struct store *store,
+                                          const struct store_place *place)
 {
-    store->value_nbytes -= node->value_nbytes;
-    if (store_node_is(node, STORE_NODE_HEAP)) {
-        store->heap_nbytes -= store_node_heap_nbytes(node);
-        cdx_free(store_node_heap(node));
-    }
-    node->flags &= (uint8_t) ~(unsigned)(STORE_NODE_STORED | STORE_NODE_HEAP);
-    node->value_nbytes = 0;
+    store_ref ref = store_place_node(place);
+    return ref != 0 ? store_value_at(store, store_at(store, ref), &place->view) : NULL;
 }
 
-/* Stores `value` at the node of `key`, in `block`, which block_new() gave. Frees the old one. */
-static void value_set(struct store *store, struct store_node *node, uint8_t *block,
-                      struct cdx_bytes key, struct cdx_bytes value)
+enum store_status store_write_put(struct store *store, struct store_stage *stage,
+                                  struct cdx_bytes key, struct cdx_bytes value,
+                                  const struct store_put_options *options, uint64_t *revision)
 {
-    if (store_node_is(node, STORE_NODE_STORED))
-        value_free(store, node);
-    uint8_t *to = node->text + store_node_text_nbytes(node);
-    node->flags |= STORE_NODE_STORED;
-    node->value_nbytes = (uint32_t)value.len;
-    store->value_nbytes += value.len;
-    if (block != NULL) {
-        memcpy(to, &block, sizeof block);
-        node->flags |= STORE_NODE_HEAP;
-        store->heap_nbytes += store_node_heap_nbytes(node);
-        to = block;
-        if (!store_node_is(node, STORE_NODE_WHOLE)) {
-            memcpy(to, key.data, key.len);
-            to += key.len;
+    static const struct store_put_options none;
+    if (options == NULL)
+        options = &none;
+    if (key.len > STORE_KEY_NBYTES_MAX || value.len > STORE_VALUE_NBYTES_MAX)
+        return STORE_TOO_LONG;
+    if (!store_reclaim_reserve(store))
+        return STORE_NO_MEMORY;
+    struct store_place place;
+    store_place_find(store, key, stage, &place);
+    const struct store_node *present = value_now(store, &place);
+    if (options->expected != NULL) {
+        uint64_t is = present != NULL ? store_record_revision(store_record_of(present)) : 0;
+        if (*options->expected != is) {
+            *revision = is;
+            return STORE_CONFLICT;
         }
     }
-    if (value.len != 0)
-        memcpy(to, value.data, value.len);
+    uint64_t expires_ms = options->expires_ms;
+    if (options->keep_expiry)
+        expires_ms = present != NULL && store_node_kind(present) == STORE_RECORD
+                         ? store_record_expires(present)
+                         : 0;
+    if (!store_change_put(store, &place, value, expires_ms, store->revision + 1))
+        return STORE_NO_MEMORY;
+    *revision = ++store->revision;
+    return STORE_OK;
 }
 
-/* ---- what follows from a key's being stored or not ---- */
-
-static void refresh(struct store *store, store_ref ref)
+enum store_status store_put_with(struct store *store, struct cdx_bytes key, struct cdx_bytes value,
+                                 const struct store_put_options *options, uint64_t *revision)
 {
-    if (ref != STORE_ROOT)
-        store_index_refresh(&store->index, ref);
-}
-
-/* Brings answer bits and the parent's flag up to date after the node gained or lost its value. */
-static void answers_changed(struct store *store, store_ref ref)
-{
-    const struct store_node *node = store_at(store, ref);
-    refresh(store, ref);
-    if (!store_node_is(node, STORE_NODE_SLASH))
-        return;
-    struct store_node *parent = store_at(store, node->parent);
-    parent->flags &= (uint8_t) ~(unsigned)STORE_NODE_SLASH_ANSWERS;
-    if (store_node_is(node, STORE_NODE_STORED))
-        parent->flags |= STORE_NODE_SLASH_ANSWERS;
-    refresh(store, node->parent);
-}
-
-static void total_add(struct store *store, struct cdx_bytes key)
-{
-    store->key_nbytes += key.len;
-    store->relative_keys += key.len != 0 && key.data[0] != '/';
-}
-
-static void total_take(struct store *store, struct cdx_bytes key)
-{
-    store->key_nbytes -= key.len;
-    store->relative_keys -= key.len != 0 && key.data[0] != '/';
-}
-
-/* Adds `keys` to the counts of the node and its ancestors; a negative number modulo 2^32 takes. */
-static void keys_add(struct store *store, store_ref ref, uint32_t keys)
-{
-    for (; ref != 0; ref = store_at(store, ref)->parent)
-        store_at(store, ref)->keys += keys;
-}
-
-/* ---- nodes ---- */
-
-/* Of the last segment only when `whole` is false; with room for a value that is to be inline. */
-static store_ref node_new(struct store *store, struct cdx_bytes key, size_t segment_at, bool whole,
-                          size_t value_nbytes)
-{
-    struct cdx_bytes segment = cdx_bytes_of(key.data + segment_at, key.len - segment_at);
-    struct cdx_bytes text = whole ? key : segment;
-    size_t tail = STORE_TAIL_NBYTES_MIN;
-    if (value_nbytes > tail && value_nbytes <= STORE_INLINE_NBYTES_MAX)
-        tail = value_nbytes;
-    size_t nbytes = STORE_NODE_NBYTES + text.len + tail;
-    uint32_t units = (uint32_t)((nbytes + STORE_UNIT_NBYTES - 1) / STORE_UNIT_NBYTES);
-    store_ref ref = store_arena_get(&store->arena, units);
-    if (ref == 0)
-        return 0;
-    struct store_node *node = store_at(store, ref);
-    memset(node, 0, STORE_NODE_NBYTES);
-    memcpy(node->text, text.data, text.len);
-    node->key_nbytes = (uint16_t)key.len;
-    node->segment_nbytes = (uint16_t)segment.len;
-    node->units = (uint16_t)units;
-    if (whole)
-        node->flags |= STORE_NODE_WHOLE;
-    if (segment.len == 1 && segment.data[0] == '/')
-        node->flags |= STORE_NODE_SLASH;
-    return ref;
-}
-
-static void node_free(struct store *store, store_ref ref)
-{
-    store_arena_free(&store->arena, ref, store_at(store, ref)->units);
-}
-
-/* The nodes of a key behind its deepest boundary that has one: a chain by `parent` and `child`. */
-struct chain {
-    store_ref top;
-    store_ref leaf;
-    uint32_t count;
-};
-
-static void chain_free(struct store *store, struct chain *chain)
-{
-    while (chain->top != 0) {
-        store_ref next = store_at(store, chain->top)->child;
-        node_free(store, chain->top);
-        chain->top = next;
-    }
-}
-
-/* Makes the chain from the leaf up, linked to nothing else. False: no memory, nothing is held. */
-static bool chain_new(struct store *store, struct cdx_bytes key, size_t from, size_t value_nbytes,
-                      struct chain *chain)
-{
-    *chain = (struct chain){0, 0, 0};
-    for (size_t end = key.len; end != from;) {
-        size_t start = store_segment_start(key, end);
-        bool leaf = end == key.len;
-        store_ref ref = node_new(store, store_head(key, end), start, leaf, leaf ? value_nbytes : 0);
-        if (ref == 0) {
-            chain_free(store, chain);
-            return false;
-        }
-        store_at(store, ref)->child = chain->top;
-        if (chain->top != 0)
-            store_at(store, chain->top)->parent = ref;
-        else
-            chain->leaf = ref;
-        chain->top = ref;
-        chain->count++;
-        end = start;
-    }
-    return true;
-}
-
-/* Enters the chain below `parent`, in tree and index; the index has room. */
-static void chain_link(struct store *store, const struct store_path *path,
-                       const struct chain *chain, store_ref parent)
-{
-    store_at(store, chain->top)->parent = parent;
-    store_tree_insert(store, chain->top);
-    for (store_ref ref = chain->top; ref != 0; ref = store_at(store, ref)->child)
-        store_index_insert(&store->index, store_path_hash(path, store_at(store, ref)->key_nbytes),
-                           ref);
-    store->nodes += chain->count;
-}
-
-/* Removes the node and its ancestors as far as nothing is stored at or below them. */
-static void prune(struct store *store, store_ref ref)
-{
-    while (ref != STORE_ROOT && store_at(store, ref)->keys == 0) {
-        const struct store_node *node = store_at(store, ref);
-        store_ref parent = node->parent;
-        store_tree_remove(store, ref);
-        store_index_remove(&store->index, ref);
-        node_free(store, ref);
-        store->nodes--;
-        ref = parent;
-    }
-    if (store->nodes == 0)
-        store_arena_trim(&store->arena, store_at(store, STORE_ROOT)->units);
-}
-
-/* ---- put ---- */
-
-static void became_stored(struct store *store, struct cdx_bytes key, store_ref ref)
-{
-    answers_changed(store, ref);
-    total_add(store, key);
-    keys_add(store, ref, 1);
-}
-
-/* Gives the node of a boundary that is there a value. */
-static bool put_at(struct store *store, struct cdx_bytes key, store_ref ref, struct cdx_bytes value)
-{
-    struct store_node *node = store_at(store, ref);
-    bool was_stored = store_node_is(node, STORE_NODE_STORED);
-    uint8_t *block;
-    if (!block_new(node, value.len, &block))
-        return false;
-    value_set(store, node, block, key, value);
-    node->revision = ++store->revision;
-    if (!was_stored)
-        became_stored(store, key, ref);
-    return true;
-}
-
-/* Adds the nodes behind `parent`, whose key is `from` bytes long, and the value. */
-static bool put_below(struct store *store, const struct store_path *path, store_ref parent,
-                      size_t from, struct cdx_bytes value)
-{
-    struct chain chain;
-    if (!chain_new(store, path->key, from, value.len, &chain))
-        return false;
-    struct store_node *leaf = store_at(store, chain.leaf);
-    uint8_t *block;
-    if (!store_index_reserve(&store->index, chain.count) || !block_new(leaf, value.len, &block)) {
-        chain_free(store, &chain);
-        return false;
-    }
-    value_set(store, leaf, block, path->key, value);
-    leaf->revision = ++store->revision;
-    chain_link(store, path, &chain, parent);
-    became_stored(store, path->key, chain.leaf);
-    return true;
+    if (!store_has_room(store, store_put_cost(key, value)))
+        return STORE_FULL;
+    return store_write_put(store, NULL, key, value, options, revision);
 }
 
 enum store_status store_put(struct store *store, struct cdx_bytes key, struct cdx_bytes value,
                             const uint64_t *expected, uint64_t *revision)
 {
-    if (key.len > STORE_KEY_NBYTES_MAX || value.len > STORE_VALUE_NBYTES_MAX)
-        return STORE_TOO_LONG;
-    struct store_path path;
-    store_path_init(&path, &store->keys, key);
-    size_t end;
-    store_ref ref = store_find_deepest(store, &path, &end);
-    if (expected != NULL) {
-        const struct store_node *node = store_at(store, ref);
-        uint64_t present = end == key.len ? node->revision : 0;
-        if (*expected != present) {
-            *revision = present;
-            return STORE_CONFLICT;
-        }
-    }
-    bool done =
-        end == key.len ? put_at(store, key, ref, value) : put_below(store, &path, ref, end, value);
-    if (!done)
-        return STORE_NO_MEMORY;
-    *revision = store->revision;
-    return STORE_OK;
+    const struct store_put_options options = {.expected = expected};
+    return store_put_with(store, key, value, &options, revision);
 }
 
-/* ---- delete ---- */
-
-/* Takes the value of a stored node away; the node stays. */
-static void unstore(struct store *store, struct cdx_bytes key, store_ref ref)
-{
-    struct store_node *node = store_at(store, ref);
-    value_free(store, node);
-    node->revision = 0;
-    answers_changed(store, ref);
-    total_take(store, key);
-    keys_add(store, ref, UINT32_MAX);
-}
-
-enum store_status store_delete(struct store *store, struct cdx_bytes key, uint64_t *revision)
+enum store_status store_touch(struct store *store, struct cdx_bytes key, uint64_t expires_ms)
 {
     if (key.len > STORE_KEY_NBYTES_MAX)
         return STORE_NOT_FOUND;
-    store_ref ref = STORE_ROOT;
-    if (key.len != 0)
-        ref = store_index_find(&store->index, store_hash_of(&store->keys, key), key, true);
-    if (ref == 0 || !store_node_is(store_at(store, ref), STORE_NODE_STORED))
+    struct store_place place;
+    store_place_find(store, key, NULL, &place);
+    if (value_now(store, &place) == NULL)
         return STORE_NOT_FOUND;
-    unstore(store, key, ref);
-    prune(store, ref);
+    if (!store_reclaim_reserve(store) || !store_change_expiry(store, &place, expires_ms))
+        return STORE_NO_MEMORY;
+    return STORE_OK;
+}
+
+static enum store_status delete_expected(struct store *store, struct cdx_bytes key,
+                                         const uint64_t *expected, uint64_t *revision)
+{
+    if (key.len > STORE_KEY_NBYTES_MAX)
+        return STORE_NOT_FOUND;
+    struct store_place place;
+    store_place_find(store, key, NULL, &place);
+    const struct store_node *present = value_now(store, &place);
+    uint64_t is = present != NULL ? store_record_revision(store_record_of(present)) : 0;
+    if (expected != NULL && *expected != is) {
+        *revision = is;
+        return STORE_CONFLICT;
+    }
+    if (present == NULL)
+        return STORE_NOT_FOUND;
+    if (!store_reclaim_reserve(store) || !store_change_remove(store, &place, store->revision + 1))
+        return STORE_NO_MEMORY;
     *revision = ++store->revision;
     return STORE_OK;
 }
 
+enum store_status store_delete(struct store *store, struct cdx_bytes key, uint64_t *revision)
+{
+    return delete_expected(store, key, NULL, revision);
+}
+
+enum store_removal store_write_remove(struct store *store, store_ref ref)
+{
+    store_counts_open(store);
+    struct store_stage *stage = store_stage_of(store, ref);
+    if (stage != NULL && stage->number == 0)
+        return STORE_REMOVAL_ABSENT;
+    uint8_t key[STORE_KEY_NBYTES_MAX];
+    size_t nbytes;
+    (void)store_key_of(store, ref, key, &nbytes);
+    struct store_place place;
+    store_place_find(store, cdx_bytes_of(key, nbytes), stage, &place);
+    if (store_place_node(&place) != ref || !store_is_counted(store, store_at(store, ref)))
+        return STORE_REMOVAL_ABSENT;
+    if (!store_reclaim_reserve(store) || !store_change_remove(store, &place, store->revision + 1))
+        return STORE_REMOVAL_NO_MEMORY;
+    store->revision++;
+    return STORE_REMOVAL_DONE;
+}
+
+/* ---- what was done, to undo it ---- */
+
+enum step_kind {
+    STEP_VALUE, /* a key got or lost its value */
+    STEP_END,   /* a fork's subtree ended */
+    STEP_ROOT,  /* a root took another's place */
+};
+
+struct step {
+    enum step_kind kind;
+    store_ref ref;          /* the fork; the old root */
+    struct cdx_bytes key;   /* the value's */
+    uint64_t relative_keys; /* the store's, before */
+};
+
+struct journal {
+    struct step *steps;
+    size_t count;
+    size_t cap;
+};
+
+/* Room for one more step. False: no memory. */
+static bool journal_reserve(struct journal *journal)
+{
+    if (journal->count < journal->cap)
+        return true;
+    size_t cap = journal->cap != 0 ? journal->cap * 2 : 8;
+    struct step *grown = cdx_realloc(journal->steps, cap * sizeof *grown);
+    if (grown == NULL)
+        return false;
+    journal->steps = grown;
+    journal->cap = cap;
+    return true;
+}
+
+static void journal_add(struct store *store, struct journal *journal, enum step_kind kind,
+                        store_ref ref, struct cdx_bytes key)
+{
+    journal->steps[journal->count++] =
+        (struct step){.kind = kind, .ref = ref, .key = key, .relative_keys = store->relative_keys};
+}
+
+/* Takes a root back that replaced another; nothing is in it any more. */
+static void root_undo(struct store *store, store_ref old)
+{
+    store_ref root = store->root;
+    store_set_ref(&store->root, old);
+    store_block_retire(store, store_fork_of(store_at(store, root))->version, false);
+    if (store_node_is(store_at(store, root), STORE_QUEUED))
+        store_node_mark(store_at(store, root), STORE_REMOVED);
+    else
+        store_block_retire(store, root, false);
+}
+
+static void step_undo(struct store *store, const struct step *step)
+{
+    struct store_place place;
+    switch (step->kind) {
+    case STEP_VALUE:
+        store_place_find(store, step->key, NULL, &place);
+        assert(store_place_node(&place) != 0);
+        store_change_undo(store, &place);
+        break;
+    case STEP_END:
+        store_change_unend(store, step->ref);
+        store->relative_keys = step->relative_keys;
+        break;
+    case STEP_ROOT:
+        root_undo(store, step->ref);
+        break;
+    }
+}
+
+static void journal_undo(struct store *store, struct journal *journal)
+{
+    while (journal->count != 0)
+        step_undo(store, &journal->steps[--journal->count]);
+}
+
 /* ---- drop ---- */
 
-/* Frees a node, which is out of the tree's links, with its value; 1 if it had one. */
-static uint32_t node_drop(struct store *store, store_ref ref)
+/* The node that decides for the subtree of a pass: the first below it that is none. */
+static store_ref skip_passes(const struct store *store, store_ref ref)
 {
-    struct store_node *node = store_at(store, ref);
-    uint32_t stored = store_node_is(node, STORE_NODE_STORED);
-    if (stored != 0) {
-        struct store_entry entry;
-        store_node_entry(node, &entry);
-        total_take(store, entry.key);
-        value_free(store, node);
-    }
-    store_index_remove(&store->index, ref);
-    node_free(store, ref);
-    store->nodes--;
-    return stored;
+    while (store_node_kind(store_at(store, ref)) == STORE_PASS)
+        ref = store_pass_of(store_at(store, ref))->child;
+    return ref;
 }
 
-/* Frees all below `base`; for '/' only what begins with '/'. Returns the number of stored keys. */
-static uint32_t children_drop(struct store *store, store_ref base, bool absolute_only)
+/* Ends the subtree of a node that is no root. False: no memory. */
+static bool end_node(struct store *store, store_ref ref, bool relative, struct journal *journal)
 {
-    uint32_t keys = 0;
-    store_ref child;
-    while ((child = store_tree_first(store, base)) != 0) {
-        if (absolute_only && store_at(store, child)->text[0] != '/')
-            break;
-        store_tree_remove(store, child);
-        for (store_ref next = child; next != 0;)
-            keys += node_drop(store, store_tree_unravel(store, child, &next));
-    }
-    return keys;
+    if (!store_reclaim_reserve(store) || !journal_reserve(journal))
+        return false;
+    store_ref fork = store_change_fork(store, skip_passes(store, ref));
+    if (fork == 0)
+        return false;
+    store_ref end = store_record_new(store, STORE_RECORD_END, store->revision + 1);
+    if (end == 0)
+        return false;
+    journal_add(store, journal, STEP_END, fork, cdx_empty());
+    if (relative)
+        store->relative_keys -= store_keys_at(store, fork);
+    store_change_end(store, fork, end, store->revision + 1);
+    return true;
 }
 
-void store_drop(struct store *store, struct cdx_bytes key, uint64_t *keys, uint64_t *revision)
+/* Ends the root's subtree; an empty root takes its place. False: no memory. */
+static bool end_root(struct store *store, struct journal *journal)
 {
-    uint32_t dropped = 0;
-    store_ref base = store_find_base(store, key);
-    if (base != 0) {
-        struct store_node *node = store_at(store, base);
-        if (!store_ends_in_slash(key) && store_node_is(node, STORE_NODE_STORED)) {
-            unstore(store, key, base);
-            dropped = 1;
+    store_ref old = store->root;
+    if (!store_reclaim_reserve(store) || !journal_reserve(journal))
+        return false;
+    store_ref begin = store_record_new(store, STORE_RECORD_BEGIN, store->revision + 1);
+    if (begin == 0)
+        return false;
+    store_ref end = store_record_new(store, STORE_RECORD_END, store->revision + 1);
+    if (end == 0)
+        goto err_after_begin;
+    store_ref root = store_fork_new(store, cdx_empty(), (uint32_t)STORE_GATED | STORE_ROOT, old);
+    if (root == 0)
+        goto err_after_end;
+    journal_add(store, journal, STEP_END, old, cdx_empty());
+    store->relative_keys = 0;
+    store_change_end(store, old, end, store->revision + 1);
+    store_root_replace(store, root, begin);
+    if (!journal_reserve(journal)) {
+        root_undo(store, old);
+        return false;
+    }
+    journal_add(store, journal, STEP_ROOT, old, cdx_empty());
+    return true;
+
+err_after_end:
+    store_block_free(store, end);
+err_after_begin:
+    store_block_free(store, begin);
+    return false;
+}
+
+void store_root_replace(struct store *store, store_ref root, store_ref begin)
+{
+    struct store_fork *fork = store_fork_of(store_at(store, root));
+    atomic_store_explicit(&store_at(store, begin)->link, fork->version, memory_order_relaxed);
+    store_set_ref(&fork->version, begin);
+    store_set_ref(&store->root, root);
+    /* Once everybody sees it, its begin goes: lookups are faster without. */
+    store_reclaim_versions(store, root);
+}
+
+/* Takes a key's value away. False: no memory. */
+static bool remove_value(struct store *store, struct store_place *place, struct journal *journal)
+{
+    if (!store_reclaim_reserve(store) || !journal_reserve(journal) ||
+        !store_change_remove(store, place, store->revision + 1))
+        return false;
+    journal_add(store, journal, STEP_VALUE, 0, place->path.key);
+    return true;
+}
+
+/* The subtree of a key that does not end in '/': the node of the key and all below it. */
+static bool drop_whole(struct store *store, struct store_place *place, struct journal *journal)
+{
+    const struct store_node *node = store_at(store, place->ref);
+    if (store_node_is(node, STORE_ROOT))
+        return end_root(store, journal);
+    if (store_node_kind(node) == STORE_LEAF ||
+        (store_node_kind(node) == STORE_FORK && store_fork_of(node)->children == 0))
+        return remove_value(store, place, journal); /* leaves nothing to take apart */
+    return end_node(store, place->ref, store_is_relative(place->path.key), journal);
+}
+
+/* A walk over the root's children that ends the absolute ones. */
+struct absolute_walk {
+    struct store *store;
+    struct journal *journal;
+    store_ref *refs;
+    size_t count;
+    size_t cap;
+    bool failed;
+};
+
+static bool absolute_collect(void *arg, store_ref child)
+{
+    struct absolute_walk *walk = arg;
+    if (store_node_segment(store_at(walk->store, child)).data[0] != '/' ||
+        store_keys_at(walk->store, child) == 0)
+        return true;
+    if (walk->count == walk->cap) {
+        size_t cap = walk->cap != 0 ? walk->cap * 2 : 64;
+        store_ref *grown = cdx_realloc(walk->refs, cap * sizeof *grown);
+        if (grown == NULL) {
+            walk->failed = true;
+            return false;
         }
-        uint32_t below = children_drop(store, base, key.len == 1 && key.data[0] == '/');
-        keys_add(store, base, -below);
-        dropped += below;
-        node->flags &= (uint8_t) ~(unsigned)STORE_NODE_SLASH_ANSWERS;
-        refresh(store, base);
-        prune(store, base);
+        walk->refs = grown;
+        walk->cap = cap;
     }
-    if (dropped != 0)
-        store->revision++;
-    *keys = dropped;
-    *revision = store->revision;
+    walk->refs[walk->count++] = child;
+    return true;
+}
+
+/* All absolute keys, where there are relative ones too: name by name. False: no memory. */
+static bool drop_absolute(struct store *store, struct journal *journal)
+{
+    struct absolute_walk walk = {.store = store, .journal = journal};
+    const struct store_fork *root = store_fork_of(store_at(store, store->root));
+    (void)store_set_each(&store->arena, root->children, absolute_collect, &walk);
+    for (size_t i = 0; i < walk.count && !walk.failed; i++)
+        walk.failed = !end_node(store, walk.refs[i], false, journal);
+    cdx_free(walk.refs);
+    return !walk.failed;
+}
+
+/* All below a key's node, not at it: its own value is stored again, behind the end. */
+static bool drop_below(struct store *store, struct store_place *place, struct journal *journal)
+{
+    struct cdx_bytes key = place->path.key;
+    const struct store_node *node = store_at(store, place->ref);
+    if (store_node_is(node, STORE_ROOT) && store->relative_keys != 0)
+        return drop_absolute(store, journal);
+    const struct store_node *value = value_now(store, place);
+    if (store_node_kind(node) == STORE_LEAF)
+        return true;
+    struct cdx_bytes kept = cdx_empty();
+    uint64_t expires_ms = 0;
+    if (value != NULL) {
+        /* Stays readable: what the end replaces waits for a grace period at least. */
+        kept = store_node_value(value);
+        expires_ms = store_record_expires(value);
+    }
+    bool ended = store_node_is(node, STORE_ROOT)
+                     ? end_root(store, journal)
+                     : end_node(store, place->ref, store_is_relative(key), journal);
+    if (!ended || value == NULL)
+        return ended;
+    struct store_place again;
+    store_place_find(store, key, NULL, &again);
+    if (!store_reclaim_reserve(store) || !journal_reserve(journal) ||
+        !store_change_put(store, &again, kept, expires_ms, store->revision + 1))
+        return false;
+    journal_add(store, journal, STEP_VALUE, 0, key);
+    return true;
+}
+
+/* Drops without publishing a revision; `*keys` is what was counted. False: no memory, undone in
+ * part. */
+static bool drop(struct store *store, struct cdx_bytes key, struct journal *journal, uint64_t *keys)
+{
+    *keys = 0;
+    if (key.len > STORE_KEY_NBYTES_MAX)
+        return true;
+    bool slash = store_ends_in_slash(key);
+    struct store_place place;
+    store_place_find(store, slash ? store_prefix(key, key.len - 1) : key, NULL, &place);
+    if (store_place_node(&place) == 0)
+        return true;
+    *keys = slash ? store_keys_below(store, place.ref, store->relative_keys)
+                  : store_keys_at(store, place.ref);
+    if (*keys == 0)
+        return true;
+    return slash ? drop_below(store, &place, journal) : drop_whole(store, &place, journal);
+}
+
+enum store_status store_drop(struct store *store, struct cdx_bytes key, uint64_t *keys,
+                             uint64_t *revision)
+{
+    struct journal journal = {NULL, 0, 0};
+    uint64_t dropped;
+    enum store_status status = STORE_OK;
+    if (drop(store, key, &journal, &dropped)) {
+        if (dropped != 0)
+            store->revision++;
+        *keys = dropped;
+        *revision = store->revision;
+    } else {
+        journal_undo(store, &journal);
+        status = STORE_NO_MEMORY;
+    }
+    cdx_free(journal.steps);
+    return status;
+}
+
+/* ---- batch ---- */
+
+/* The present revision of a key; 0: not stored. */
+static uint64_t revision_now(struct store *store, struct cdx_bytes key)
+{
+    struct store_place place;
+    if (key.len > STORE_KEY_NBYTES_MAX)
+        return 0;
+    store_place_find(store, key, NULL, &place);
+    const struct store_node *value = value_now(store, &place);
+    return value != NULL ? store_record_revision(store_record_of(value)) : 0;
+}
+
+static enum store_status op_run(struct store *store, const struct store_op *op,
+                                struct journal *journal, uint64_t *revision)
+{
+    enum store_status status = STORE_NO_MEMORY;
+    uint64_t keys;
+    if (!journal_reserve(journal))
+        return STORE_NO_MEMORY;
+    switch (op->kind) {
+    case STORE_OP_PUT:
+        status = store_write_put(store, NULL, op->key, op->value, &op->options, revision);
+        if (status == STORE_OK)
+            journal_add(store, journal, STEP_VALUE, 0, op->key);
+        return status;
+    case STORE_OP_DELETE:
+        status = delete_expected(store, op->key, op->options.expected, revision);
+        if (status == STORE_OK)
+            journal_add(store, journal, STEP_VALUE, 0, op->key);
+        return status == STORE_NOT_FOUND ? STORE_OK : status;
+    case STORE_OP_DROP:
+        if (!drop(store, op->key, journal, &keys))
+            return STORE_NO_MEMORY;
+        store->revision += keys != 0;
+        return STORE_OK;
+    }
+    return status;
+}
+
+enum store_status store_batch(struct store *store, const struct store_op *ops, size_t count,
+                              size_t *failed, uint64_t *revision)
+{
+    struct journal journal = {NULL, 0, 0};
+    enum store_status status = STORE_OK;
+    uint64_t wanted = 0;
+    *failed = count;
+    if (count > STORE_BATCH_OPS_MAX)
+        return STORE_TOO_LONG;
+    /* Once for all: what is evicted must not be among what is undone. */
+    for (size_t i = 0; i < count; i++)
+        wanted += ops[i].kind == STORE_OP_PUT ? store_put_cost(ops[i].key, ops[i].value) : 0;
+    if (!store_has_room(store, wanted)) {
+        *failed = 0;
+        return STORE_FULL;
+    }
+    for (size_t i = 0; i < count && status == STORE_OK; i++) {
+        status = op_run(store, &ops[i], &journal, revision);
+        if (status != STORE_OK)
+            *failed = i;
+    }
+    if (status == STORE_OK) {
+        *revision = store->revision;
+    } else {
+        journal_undo(store, &journal);
+        if (status == STORE_CONFLICT)
+            *revision = revision_now(store, ops[*failed].key);
+    }
+    cdx_free(journal.steps);
+    return status;
 }

@@ -174,7 +174,7 @@ uint64_t fixture_drop(struct fixture *fixture, const char *key)
     uint64_t revision;
     store_read_end(fixture->reader);
     store_write_begin(fixture->store);
-    store_drop(fixture->store, fixture_key(key), &keys, &revision);
+    assert_int_equal(store_drop(fixture->store, fixture_key(key), &keys, &revision), STORE_OK);
     store_write_end(fixture->store);
     store_read_begin(fixture->reader);
     return keys;

@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From keys to nodes, and from nodes to what is stored there, as of a version. */
+#include "store_private.h"
+
+#include <string.h>
+
+/* ---- segments ---- */
+
+size_t store_segment_end(struct cdx_bytes key, size_t at)
+{
+    if (at >= key.len)
+        return key.len;
+    const uint8_t *slash = memchr(key.data + at + 1, '/', key.len - at - 1);
+    return slash != NULL ? (size_t)(slash - key.data) : key.len;
+}
+
+struct cdx_bytes store_segment(struct cdx_bytes key, size_t at)
+{
+    return cdx_bytes_of(key.data + at, store_segment_end(key, at) - at);
+}
+
+size_t store_segment_start(struct cdx_bytes key, size_t end)
+{
+    while (end-- > 0) {
+        if (key.data[end] == '/')
+            return end;
+    }
+    return 0;
+}
+
+/* ---- gates ---- */
+
+/* The stage whose top this is; NULL: none. */
+static const struct store_stage *stage_of(const struct store *store, store_ref top)
+{
+    for (size_t i = 0; i < STORE_STAGES_MAX; i++) {
+        if (store->stages[i] != NULL && store->stages[i]->top == top)
+            return store->stages[i];
+    }
+    return NULL;
+}
+
+bool store_gate_open(const struct store *store, const struct store_node *fork,
+                     const struct store_view *view)
+{
+    store_ref ref = store_load_ref(&store_fork_of(fork)->version);
+    while (ref != 0) {
+        const struct store_node *record = store_at(store, ref);
+        uint32_t head = store_head(record);
+        if ((head & ((uint32_t)STORE_RECORD_END | STORE_RECORD_BEGIN)) != 0) {
+            uint64_t revision = store_record_revision(store_record_of(record));
+            bool before = revision <= view->revision;
+            if (before == ((head & STORE_RECORD_END) != 0))
+                return false;
+        }
+        ref = store_node_link(record);
+    }
+    return true;
+}
+
+bool store_chain_end(const struct store *store, const struct store_node *node, size_t end,
+                     const struct store_view *view, bool *more)
+{
+    *more = false;
+    if (view->stage != 0 && node == store_at(store, view->stage)) {
+        /* Whoever looks into a stage looks for a key in its subtree. */
+        return end == stage_of(store, view->stage)->key_nbytes;
+    }
+    if (store_node_is(node, STORE_GATED) && !store_gate_open(store, node, view))
+        return false;
+    if (store_node_is(node, STORE_ROOT))
+        return end == 0 && view->stage == 0;
+    *more = true;
+    return true;
+}
+
+/* ---- nodes ---- */
+
+store_ref store_find_root(const struct store *store, const struct store_view *view)
+{
+    store_ref ref = store_load_ref(&store->root);
+    while (ref != 0 && store_node_is(store_at(store, ref), STORE_GATED) &&
+           !store_gate_open(store, store_at(store, ref), view))
+        ref = store_node_link(store_at(store, ref));
+    return ref;
+}
+
+/* The shallowest node that the view has: the stage's top, or the root. */
+static store_ref top_of(const struct store *store, const struct store_view *view)
+{
+    return view->stage != 0 ? view->stage : store_find_root(store, view);
+}
+
+store_ref store_find(const struct store *store, const struct store_path *path, size_t end,
+                     const struct store_view *view)
+{
+    if (end == 0)
+        return store_find_root(store, view);
+    return store_find_hashed(store, store_path_hash(path, end), path->key.data, end, view, false);
+}
+
+store_ref store_find_deepest(const struct store *store, const struct store_path *path,
+                             const struct store_view *view, size_t *end)
+{
+    size_t least = view->stage != 0 ? stage_of(store, view->stage)->key_nbytes : 0;
+    for (size_t e = path->key.len; e > least; e = store_segment_start(path->key, e)) {
+        store_ref ref = store_find(store, path, e, view);
+        if (ref != 0) {
+            *end = e;
+            return ref;
+        }
+    }
+    *end = least;
+    return top_of(store, view);
+}
+
+store_ref store_find_base(const struct store *store, struct cdx_bytes key,
+                          const struct store_view *view)
+{
+    if (key.len > STORE_KEY_NBYTES_MAX)
+        return 0;
+    if (store_ends_in_slash(key))
+        key.len--;
+    if (key.len == 0)
+        return store_find_root(store, view);
+    return store_find_hashed(store, store_hash_of(&store->keys, key), key.data, key.len, view,
+                             false);
+}
+
+uint64_t store_key_of(const struct store *store, store_ref ref,
+                      uint8_t key[static STORE_KEY_NBYTES_MAX], size_t *nbytes)
+{
+    uint8_t *to = key + STORE_KEY_NBYTES_MAX;
+    const struct store_node *node = store_at(store, ref);
+    while (!store_node_is(node, STORE_ROOT)) {
+        struct cdx_bytes segment = store_node_segment(node);
+        to -= segment.len;
+        memcpy(to, segment.data, segment.len);
+        store_ref parent = store_node_link(node);
+        if (parent == 0) {
+            const struct store_stage *stage = stage_of(store, ref);
+            to -= stage->key_nbytes - segment.len;
+            memcpy(to, stage->key, stage->key_nbytes - segment.len);
+            break;
+        }
+        ref = parent;
+        node = store_at(store, ref);
+    }
+    *nbytes = (size_t)(key + STORE_KEY_NBYTES_MAX - to);
+    memmove(key, to, *nbytes);
+    return store_hash_of(&store->keys, cdx_bytes_of(key, *nbytes));
+}
+
+/* ---- values ---- */
+
+const struct store_node *store_value_at(const struct store *store, const struct store_node *node,
+                                        const struct store_view *view)
+{
+    uint32_t head = store_head(node);
+    if (store_head_kind(head) == STORE_LEAF)
+        return store_record_revision(store_record_of(node)) <= view->revision ? node : NULL;
+    if (store_head_kind(head) == STORE_PASS)
+        return NULL;
+    store_ref ref = store_load_ref(&store_fork_of(node)->version);
+    while (ref != 0) {
+        const struct store_node *record = store_at(store, ref);
+        uint32_t flags = store_head(record);
+        bool is_gate = (flags & ((uint32_t)STORE_RECORD_END | STORE_RECORD_BEGIN)) != 0;
+        if (!is_gate && store_record_revision(store_record_of(record)) <= view->revision) {
+            if ((flags & STORE_RECORD_GONE) != 0)
+                return NULL;
+            uint64_t expires = store_record_expires(record);
+            return expires == 0 || expires > view->now_ms ? record : NULL;
+        }
+        ref = store_node_link(record);
+    }
+    return NULL;
+}
+
+bool store_is_counted(const struct store *store, const struct store_node *node)
+{
+    struct store_view all = {.revision = STORE_REVISION_MAX, .now_ms = 0};
+    return store_value_at(store, node, &all) != NULL;
+}
+
+uint64_t store_keys_at(const struct store *store, store_ref ref)
+{
+    while (ref != 0) {
+        const struct store_node *node = store_at(store, ref);
+        switch (store_node_kind(node)) {
+        case STORE_LEAF:
+            return 1;
+        case STORE_PASS:
+            ref = store_load_ref(&store_pass_of(node)->child);
+            break;
+        default:
+            if (store_node_is(node, STORE_GATED)) {
+                struct store_view latest = {.revision = STORE_REVISION_MAX};
+                if (!store_gate_open(store, node, &latest))
+                    return 0;
+            }
+            return atomic_load_explicit(&store_fork_of(node)->keys, memory_order_relaxed);
+        }
+    }
+    return 0;
+}
+
+uint64_t store_keys_below(const struct store *store, store_ref ref, uint64_t relative_keys)
+{
+    const struct store_node *node = store_at(store, ref);
+    uint64_t keys = store_keys_at(store, ref) - store_is_counted(store, node);
+    return store_node_is(node, STORE_ROOT) ? keys - relative_keys : keys;
+}
