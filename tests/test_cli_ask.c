@@ -9,6 +9,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 #include <cmocka.h>
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -21,14 +22,36 @@ struct world {
     struct cdx_bytes key, val;
     unsigned rows; /* rows sent before it */
     bool hang_up;
-    uint8_t asked; /* the call of the last request */
+    bool counts;        /* answers a count with 2 keys, whatever else it says */
+    bool knows_no_scan; /* calls it malformed, and hangs up */
+    uint8_t asked;      /* the call of the last request */
 };
+
+/* Requests that the peer answers otherwise than the world says. */
+static bool answer_specially(const struct world *world, const struct kv_request *request,
+                             struct cdx_out *out, enum peer_next *next)
+{
+    const struct kv_total total = {.keys = 2};
+    *next = PEER_GO_ON;
+    if (request->type == KV_CALL_COUNT && world->counts) {
+        assert(kv_count_ok_encode(out, request->rid, &total) == CDX_OK);
+        return true;
+    }
+    if (request->type != KV_CALL_SCAN || !world->knows_no_scan)
+        return false;
+    assert(kv_any_malformed_encode(out, 0, CDX_STR("type")) == CDX_OK);
+    *next = PEER_HANG_UP;
+    return true;
+}
 
 static enum peer_next answer(void *arg, const struct kv_request *request, struct cdx_out *out)
 {
     struct world *world = arg;
     uint32_t rid = world->rid_zero ? 0 : request->rid + world->rid_off;
+    enum peer_next next;
     world->asked = request->type;
+    if (answer_specially(world, request, out, &next))
+        return next;
     for (unsigned i = 0; i < world->rows; i++)
         assert(kv_response_encode(out, KV_STATUS_ROW, rid, CDX_STR("/row"), CDX_STR("")) == CDX_OK);
     assert(kv_response_encode(out, world->status, rid, world->key, world->val) == CDX_OK);
@@ -134,6 +157,54 @@ static void right_answers_are_printed(void **state)
          CLI_EXIT_DONE,
          "",
          "{\"status\":\"ok\",\"key\":\"/k\",\"revision\":7}\n"},
+        {"put --ttl 5s --revision /k v",
+         KV_CALL_PUT_TTL,
+         {.val = BYTES("\0\0\0\0\0\0\0\7")},
+         CLI_EXIT_DONE,
+         "7\n",
+         "{\"status\":\"ok\",\"key\":\"/k\",\"revision\":7}\n"},
+        {"put --ttl 5s --if-revision 3 --revision /k v",
+         KV_CALL_BATCH,
+         {.val = BYTES("\0\0\0\0\0\0\0\7\0\0\0\2")},
+         CLI_EXIT_DONE,
+         "7\n",
+         "{\"status\":\"ok\",\"key\":\"/k\",\"revision\":7}\n"},
+        {"delete --if-revision 3 /k",
+         KV_CALL_BATCH,
+         {.status = KV_STATUS_CONFLICT, .val = BYTES("\0\0\0\0\0\0\0\0\0\0\0\5")},
+         CLI_EXIT_NO,
+         "",
+         "{\"status\":\"conflict\",\"key\":\"/k\",\"revision\":5}\n"},
+        {"touch /k 1.5s",
+         KV_CALL_TOUCH,
+         {.val = BYTES("")},
+         CLI_EXIT_DONE,
+         "",
+         "{\"status\":\"ok\",\"key\":\"/k\"}\n"},
+        {"touch /k never",
+         KV_CALL_TOUCH,
+         {.status = KV_STATUS_NOT_FOUND},
+         CLI_EXIT_NO,
+         "",
+         "{\"status\":\"not_found\",\"key\":\"/k\"}\n"},
+        {"ttl /k",
+         KV_CALL_TTL,
+         {.val = BYTES("\0\0\0\0\0\0\x75\x2e")},
+         CLI_EXIT_DONE,
+         "29.998s\n",
+         "{\"status\":\"ok\",\"key\":\"/k\",\"expires\":true,\"ttl_ms\":29998}\n"},
+        {"ttl /k",
+         KV_CALL_TTL,
+         {.val = BYTES("\0\0\0\0\0\0\0\0")},
+         CLI_EXIT_DONE,
+         "never\n",
+         "{\"status\":\"ok\",\"key\":\"/k\",\"expires\":false}\n"},
+        {"ttl /k",
+         KV_CALL_TTL,
+         {.status = KV_STATUS_NOT_FOUND},
+         CLI_EXIT_NO,
+         "",
+         "{\"status\":\"not_found\",\"key\":\"/k\"}\n"},
         {"drop --yes ''",
          KV_CALL_DROP,
          {.val = BYTES("\0\0\0\0\0\0\0\7\0\0\0\0\0\0\0\3")},
@@ -188,6 +259,13 @@ static const char *const lines[] = {
     "match-all /k",
     "put /k v",
     "put --if-revision 1 /k v",
+    "put --ttl 5s /k v",
+    "put --ttl 5s --if-absent /k v",
+    "delete --if-revision 1 /k",
+    "touch /k 5s",
+    "ttl /k",
+    "swap /k /dev/null",
+    "apply /dev/null",
     "delete /k",
     "drop --yes /k",
     "list",
@@ -249,7 +327,8 @@ static void bodies_that_are_none_are_told_by_every_command(void **state)
         enum cli_exit exit = run(&world, lines[i], false, printed, &failure);
         /* These take any bytes, or look at no body. */
         if (strcmp(lines[i], "get /k") == 0 || strncmp(lines[i], "match", 5) == 0 ||
-            strncmp(lines[i], "stats", 5) == 0 || strncmp(lines[i], "ping", 4) == 0)
+            strncmp(lines[i], "stats", 5) == 0 || strncmp(lines[i], "ping", 4) == 0 ||
+            strncmp(lines[i], "touch", 5) == 0)
             continue;
         if (exit != CLI_EXIT_REFUSED)
             fail_msg("'%s' accepted a body of one byte", lines[i]);
@@ -269,6 +348,15 @@ static void statuses_of_other_calls_are_told(void **state)
         {"put /k v", KV_STATUS_NOT_FOUND, "the server answered not_found"},
         {"count", KV_STATUS_UNSUPPORTED, "the server answered unsupported"},
         {"put /k v", KV_STATUS_NO_MEMORY, "the server has no memory for this write"},
+        {"put --ttl 1s /k v", KV_STATUS_CONFLICT, "the server answered conflict"},
+        {"put /k v", KV_STATUS_REFUSED, "the server answered refused"},
+        {"delete --if-revision 1 /k", KV_STATUS_NOT_FOUND, "the server answered not_found"},
+        {"delete --if-revision 1 /k", KV_STATUS_NO_MEMORY,
+         "the server has no memory for this write"},
+        {"touch /k 1s", KV_STATUS_CONFLICT, "the server answered conflict"},
+        {"touch /k 1s", KV_STATUS_NO_MEMORY, "the server has no memory for this write"},
+        {"ttl /k", KV_STATUS_ROW, "the server answered row"},
+        {"swap /k /dev/null", KV_STATUS_NOT_FOUND, "the server answered not_found"},
     };
     (void)state;
     for (size_t i = 0; i < COUNT(cases); i++) {
@@ -277,6 +365,64 @@ static void statuses_of_other_calls_are_told(void **state)
         char printed[512];
         assert_int_equal(run(&world, cases[i].line, false, printed, &failure), CLI_EXIT_REFUSED);
         assert_string_equal(failure.text, cases[i].text);
+    }
+}
+
+/* A dump, of a peer that knows the number of keys; what it asked last is in `world->asked`. */
+static enum cli_exit dump(struct world *world, const char *line, struct cli_failure *failure)
+{
+    char path[] = "/tmp/caudex-test-XXXXXX";
+    char command[128];
+    char printed[512];
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    close(fd);
+    snprintf(command, sizeof command, "%s --output %s", line, path);
+    enum cli_exit exit = run(world, command, false, printed, failure);
+    unlink(path);
+    return exit;
+}
+
+static void a_dump_is_one_scan_or_pages(void **state)
+{
+    static const struct {
+        const char *line;
+        struct world world;
+        enum cli_exit exit;
+        uint8_t asked;
+        const char *text;
+    } cases[] = {
+        {"dump", {.val = BYTES("\0\0\0\0\0\0\0\2"), .rows = 2}, CLI_EXIT_DONE, KV_CALL_SCAN, ""},
+        {"dump --pages", {.val = BYTES("\0\0\0\2\0"), .rows = 2}, CLI_EXIT_DONE, KV_CALL_LIST, ""},
+        {"dump",
+         {.val = BYTES("\0\0\0\2\0"), .rows = 2, .knows_no_scan = true},
+         CLI_EXIT_DONE,
+         KV_CALL_LIST,
+         ""},
+        {"dump",
+         {.val = BYTES("\0\0\0\0\0\0\0\3"), .rows = 2},
+         CLI_EXIT_REFUSED,
+         KV_CALL_SCAN,
+         "the server announced 3 rows but sent 2"},
+        {"dump",
+         {.status = KV_STATUS_TIMEOUT, .val = BYTES("slow"), .rows = 2},
+         CLI_EXIT_REFUSED,
+         KV_CALL_SCAN,
+         "the server answered timeout: 'slow' (with --pages there is no such limit)"},
+        {"dump",
+         {.status = KV_STATUS_MALFORMED, .val = BYTES("what"), .rows = 2},
+         CLI_EXIT_REFUSED,
+         KV_CALL_SCAN,
+         "the server answered malformed: 'what'"},
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct world world = cases[i].world;
+        struct cli_failure failure;
+        world.counts = true;
+        assert_int_equal(dump(&world, cases[i].line, &failure), cases[i].exit);
+        assert_string_equal(failure.text, cases[i].text);
+        assert_int_equal(world.asked, cases[i].asked);
     }
 }
 
@@ -326,6 +472,9 @@ static void every_failing_allocation_ends_a_command_cleanly(void **state)
         {"list", {.val = BYTES("\0\0\0\2\0"), .rows = 2}},
         {"stats", {.val = BYTES("\0\0\0\1"), .rows = 1}},
         {"count", {.val = BYTES("\0\0\0\0\0\0\0\3")}},
+        {"put --ttl 5s --if-absent /k v", {.val = BYTES("\0\0\0\0\0\0\0\7\0\0\0\2")}},
+        {"touch /k 5s", {.val = BYTES("")}},
+        {"ttl /k", {.val = BYTES("\0\0\0\0\0\0\0\7")}},
     };
     (void)state;
     heap_fail_install();
@@ -355,6 +504,7 @@ int main(void)
         cmocka_unit_test(answers_to_other_requests_are_told_by_every_command),
         cmocka_unit_test(bodies_that_are_none_are_told_by_every_command),
         cmocka_unit_test(statuses_of_other_calls_are_told),
+        cmocka_unit_test(a_dump_is_one_scan_or_pages),
         cmocka_unit_test(a_page_that_promises_more_without_rows_ends),
         cmocka_unit_test(the_limit_ends_a_walk_that_would_go_on),
         cmocka_unit_test(versions_that_differ_are_told),

@@ -307,6 +307,43 @@ static void durations_are_read_with_units(void **state)
     }
 }
 
+static void ends_of_keys_are_read_and_shown(void **state)
+{
+    static const struct {
+        const char *text;
+        uint64_t ms;
+        const char *shown;
+    } good[] = {{"never", 0, "never"},        {"1ms", 1, "0.001s"},    {"1", 1000, "1.000s"},
+                {"1.2345s", 1235, "1.235s"},  {"1001us", 2, "0.002s"}, {"2h", 7200000, "7200.000s"},
+                {"29.998s", 29998, "29.998s"}};
+    static const char *const bad[] = {"",       "0",   "0s",  "999us", "Never",
+                                      "never ", "5 s", "-1s", "5x",    "1000001h"};
+    char longest[128];
+    struct cli_buf out;
+    (void)state;
+    cli_buf_init(&out);
+    for (size_t i = 0; i < COUNT(good); i++) {
+        uint64_t ms = 42;
+        assert_int_equal(cli_ttl_read(cdx_cstr(good[i].text), &ms), CDX_OK);
+        assert_int_equal(ms, good[i].ms);
+        cli_buf_clear(&out);
+        cli_ttl_text(&out, ms);
+        assert_text(&out, good[i].shown, "end");
+        assert_int_equal(cli_ttl_read(cli_buf_bytes(&out), &ms), CDX_OK);
+        assert_int_equal(ms, good[i].ms);
+    }
+    uint64_t untouched = 42;
+    for (size_t i = 0; i < COUNT(bad); i++)
+        if (cli_ttl_read(cdx_cstr(bad[i]), &untouched) != CDX_INVALID)
+            fail_msg("'%s' was read as the end of a key", bad[i]);
+    memset(longest, '0', sizeof longest);
+    assert_int_equal(cli_ttl_read(cdx_bytes_of(longest, sizeof longest), &untouched), CDX_INVALID);
+    assert_int_equal(cli_ttl_read(cdx_bytes_of("1s\0s", 4), &untouched), CDX_INVALID);
+    assert_int_equal(cli_ttl_read(cdx_empty(), &untouched), CDX_INVALID);
+    assert_int_equal(untouched, 42);
+    cli_buf_free(&out);
+}
+
 static void numbers_are_shown_with_three_digits(void **state)
 {
     static const struct {
@@ -350,6 +387,7 @@ int main(void)
         cmocka_unit_test(base64_that_is_not_canonical_is_refused),
         cmocka_unit_test(numbers_are_read_with_suffixes),
         cmocka_unit_test(durations_are_read_with_units),
+        cmocka_unit_test(ends_of_keys_are_read_and_shown),
         cmocka_unit_test(numbers_are_shown_with_three_digits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

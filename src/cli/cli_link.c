@@ -121,6 +121,7 @@ static bool may_lack_memory(uint8_t call)
     case KV_CALL_STAGE:
     case KV_CALL_STAGE_PUT:
     case KV_CALL_SWAP:
+    case KV_CALL_UNSTAGE:
         return true;
     default:
         return false;

@@ -7,6 +7,8 @@
  */
 #include "cli_ops.h"
 
+#include <inttypes.h>
+
 /* What is known of one request of the batch. */
 struct place {
     uint64_t line;
@@ -140,8 +142,8 @@ static enum cli_exit find_place(struct cli *cli, const struct cli_ops *ops, uint
     if (index >= request_count(ops)) {
         cli_disconnect(cli);
         return cli_fail(failure, CLI_EXIT_REFUSED,
-                        "the server's answer is about write %u of a batch of %zu", index + 1,
-                        request_count(ops));
+                        "the server's answer is about write %" PRIu64 " of a batch of %zu",
+                        (uint64_t)index + 1, request_count(ops));
     }
     memcpy(&place, ops->places.data + index * sizeof place, sizeof place);
     answer->line = place.line;

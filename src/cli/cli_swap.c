@@ -133,11 +133,10 @@ static enum cli_exit fill_and_swap(struct swap *swap, struct cli_failure *failur
     }
     if (exit != CLI_EXIT_UNREACHABLE)
         close_stage(swap);
-    if (!swap->sent) {
-        struct cli_failure why = *failure;
-        cli_fail(failure, exit, "%s; nothing was changed", why.text);
-    }
-    return exit;
+    struct cli_failure why = *failure;
+    return cli_fail(failure, exit, "%s; %s", why.text,
+                    swap->sent ? "the swap may or may not have been carried out"
+                               : "nothing was changed");
 }
 
 enum cli_exit cli_swap(struct cli *cli, const struct cli_args *args, struct cli_failure *failure)

@@ -332,7 +332,7 @@ enum cdx_status cli_ttl_read(struct cdx_bytes text, uint64_t *ttl_ms)
         *ttl_ms = 0;
         return CDX_OK;
     }
-    if (text.len > TIME_NBYTES_MAX || memchr(text.data, 0, text.len) != NULL)
+    if (text.len == 0 || text.len > TIME_NBYTES_MAX || memchr(text.data, 0, text.len) != NULL)
         return CDX_INVALID;
     memcpy(time, text.data, text.len);
     time[text.len] = 0;

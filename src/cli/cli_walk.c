@@ -146,8 +146,10 @@ enum cli_exit cli_walk(struct cli *cli, struct cli_walk *walk, struct cli_failur
     if (walk->call == KV_CALL_SCAN)
         exit = walk_scan(cli, walk, &last, failure);
     /* What a server answers to a call that it does not know. */
-    if (exit == CLI_EXIT_REFUSED && walk->status == KV_STATUS_MALFORMED && walk->rows == 0)
+    if (exit == CLI_EXIT_REFUSED && walk->status == KV_STATUS_MALFORMED && walk->rows == 0) {
         walk->call = KV_CALL_LIST;
+        *failure = (struct cli_failure){0};
+    }
     if (walk->call != KV_CALL_SCAN)
         exit = walk_pages(cli, walk, &last, failure);
     cli_buf_free(&last);
