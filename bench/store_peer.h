@@ -36,6 +36,9 @@ struct peer {
     /** One line: version, what it stores and how it answers. */
     const char *about;
 
+    /** Takes all keys together: there is no single insert to be timed. */
+    bool at_once;
+
     /* ---- lifecycle ---- */
 
     /** An empty store; files, if any, below the directory `scratch`. */

@@ -1,0 +1,452 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Measures one peer on one data set, a command at a time, so that bench/store.py
+ * can visit all peers' processes in turn.
+ *
+ *     bench_store_PEER SET SCRATCH-DIRECTORY
+ *
+ * Commands, one a line on standard input; each is answered by one line of JSON,
+ * `null` when the peer has no such function:
+ *
+ *     about
+ *     fill                              a new store, all keys: time, memory
+ *     fill stamped                      the same with a clock around each put: the slowest
+ *     read OP MODE THREADS FIRST COUNT  questions FIRST … FIRST+COUNT-1 (around the end: at 0)
+ *          OP: get match match_bytes match_all miss
+ *          MODE: single (independent), dependent (each waits for the last answer), batch
+ *     list                              all keys
+ *     remove                            the keys of the get questions, in their order
+ *     drop                              the set's largest top-level subtree
+ *
+ * Times are of the thread's CPU clock, with two threads of the wall clock. `sum` is what
+ * all peers must agree on. Exit status: 0, 1 out of something, 2 usage.
+ */
+#include "store_peer.h"
+#include "store_set.h"
+
+#include <inttypes.h>
+#include <malloc.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+/* Questions before the clock starts, so that code and upper levels are in the cache. */
+#define WARM_UP_QUESTIONS 4096u
+#define THREADS_MAX 2u
+#define NS_PER_S UINT64_C(1000000000)
+
+static struct set set;
+static const char *scratch;
+static void *store;
+static uint64_t heap_before; /* of an empty process */
+
+static uint64_t now_ns(clockid_t clock)
+{
+    struct timespec now;
+    clock_gettime(clock, &now);
+    return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
+}
+
+static uint64_t cpu_ns(void)
+{
+    return now_ns(CLOCK_THREAD_CPUTIME_ID);
+}
+
+static void *must(void *memory)
+{
+    if (memory == NULL) {
+        fputs("bench_store: out of memory\n", stderr);
+        exit(1);
+    }
+    return memory;
+}
+
+/* ---- memory ---- */
+
+/* What malloc has handed out, its own headers included. */
+static uint64_t heap_nbytes(void)
+{
+    const struct mallinfo2 info = mallinfo2();
+    return info.uordblks + info.hblkhd;
+}
+
+static uint64_t memory_nbytes(void)
+{
+    return peer.memory != NULL ? peer.memory(store) : heap_nbytes() - heap_before;
+}
+
+/* A line of the process's status or memory map summary, in bytes; 0: there is none. */
+static uint64_t proc_nbytes(const char *file_name, const char *field)
+{
+    char line[256];
+    uint64_t kib = 0;
+    FILE *file = fopen(file_name, "r");
+    while (file != NULL && fgets(line, sizeof line, file) != NULL) {
+        if (strncmp(line, field, strlen(field)) == 0)
+            kib = strtoull(line + strlen(field), NULL, 10);
+    }
+    if (file != NULL)
+        fclose(file);
+    return kib << 10;
+}
+
+static uint64_t resident_nbytes(void)
+{
+    return proc_nbytes("/proc/self/status", "VmRSS:");
+}
+
+/* From here on the peak is counted anew. */
+static void resident_peak_reset(void)
+{
+    FILE *file = fopen("/proc/self/clear_refs", "w");
+    if (file != NULL) {
+        fputs("5", file);
+        fclose(file);
+    }
+}
+
+/* ---- writing ---- */
+
+static void settle(void)
+{
+    if (peer.settle != NULL)
+        peer.settle(store);
+}
+
+static void store_renew(void)
+{
+    if (store != NULL)
+        peer.close(store);
+    malloc_trim(0);
+    heap_before = heap_nbytes();
+    store = peer.open(scratch);
+}
+
+static void fill(void)
+{
+    store_renew();
+    const uint64_t count = set_count(set, SET_KEYS), before = resident_nbytes();
+    resident_peak_reset();
+    const uint64_t start = cpu_ns();
+    for (uint64_t i = 0; i < count; i++)
+        peer.put(store, set_text(set, SET_KEYS, i), set_value(i));
+    const uint64_t stored = cpu_ns();
+    settle();
+    const uint64_t end = cpu_ns();
+    const uint64_t resident = resident_nbytes();
+    const uint64_t peak = proc_nbytes("/proc/self/status", "VmHWM:");
+    printf("{\"ns\": %.2f, \"settle_ns\": %.2f, \"memory\": %" PRIu64 ", \"resident\": %" PRIu64
+           ", \"peak\": %" PRIu64 ", \"huge_pages\": %" PRIu64 "}\n",
+           (double)(end - start) / (double)count, (double)(end - stored) / (double)count,
+           memory_nbytes(), resident > before ? resident - before : 0,
+           peak > before ? peak - before : 0,
+           proc_nbytes("/proc/self/smaps_rollup", "AnonHugePages:"));
+}
+
+static int order(const void *a, const void *b)
+{
+    const uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+    return (x > y) - (x < y);
+}
+
+/* `slowest` is the number of the slowest put: growth at a doubling is seen by it. */
+static void print_percentiles(const char *name, uint32_t *ns, uint64_t count)
+{
+    uint64_t slowest = 0;
+    for (uint64_t i = 0; i < count; i++)
+        slowest = ns[i] > ns[slowest] ? i : slowest;
+    qsort(ns, count, sizeof *ns, order);
+    printf("\"%s\": {\"p50\": %u, \"p99\": %u, \"p99.99\": %u, \"max\": %u, \"slowest\": %" PRIu64
+           "}",
+           name, ns[count / 2], ns[(uint64_t)((double)count * .99)],
+           ns[(uint64_t)((double)count * .9999)], ns[count - 1], slowest);
+}
+
+/* Both clocks: the wall's shows what a caller waits, the thread's is free of others' turns. */
+static void fill_stamped(void)
+{
+    const uint64_t count = set_count(set, SET_KEYS);
+    uint32_t *wall = must(malloc(count * sizeof *wall));
+    uint32_t *cpu = must(malloc(count * sizeof *cpu));
+    memset(wall, 1, count * sizeof *wall);
+    memset(cpu, 1, count * sizeof *cpu);
+    store_renew();
+    for (uint64_t i = 0; i < count; i++) {
+        const uint64_t wall_start = now_ns(CLOCK_MONOTONIC), cpu_start = cpu_ns();
+        peer.put(store, set_text(set, SET_KEYS, i), set_value(i));
+        const uint64_t cpu_took = cpu_ns() - cpu_start;
+        const uint64_t wall_took = now_ns(CLOCK_MONOTONIC) - wall_start;
+        cpu[i] = cpu_took < UINT32_MAX ? (uint32_t)cpu_took : UINT32_MAX;
+        wall[i] = wall_took < UINT32_MAX ? (uint32_t)wall_took : UINT32_MAX;
+    }
+    settle();
+    fputs("{", stdout);
+    print_percentiles("wall_ns", wall, count);
+    fputs(", ", stdout);
+    print_percentiles("cpu_ns", cpu, count);
+    fputs("}\n", stdout);
+    free(wall);
+    free(cpu);
+}
+
+static void remove_keys(void)
+{
+    const uint64_t count = set_count(set, SET_GET);
+    uint64_t removed = 0;
+    const uint64_t start = cpu_ns();
+    for (uint64_t i = 0; i < count; i++)
+        removed += peer.remove(store, set_text(set, SET_GET, i));
+    const uint64_t gone = cpu_ns();
+    settle();
+    const uint64_t end = cpu_ns();
+    printf("{\"ns\": %.2f, \"settle_ns\": %.2f, \"memory\": %" PRIu64 ", \"sum\": %" PRIu64 "}\n",
+           (double)(end - start) / (double)count, (double)(end - gone) / (double)count,
+           memory_nbytes(), removed);
+}
+
+static void drop(void)
+{
+    const struct cdx_bytes key = cdx_bytes_of(set.head->drop, set.head->drop_nbytes);
+    const uint64_t start = cpu_ns();
+    const uint64_t keys = peer.drop(store, key);
+    const uint64_t dropped = cpu_ns();
+    settle();
+    const uint64_t end = cpu_ns();
+    printf("{\"call_ns\": %" PRIu64 ", \"all_ns\": %" PRIu64 ", \"memory\": %" PRIu64
+           ", \"sum\": %" PRIu64 "}\n",
+           dropped - start, end - start, memory_nbytes(), keys);
+}
+
+/* ---- reading ---- */
+
+typedef uint64_t question_fn(void *reader, struct cdx_bytes key);
+typedef void batch_fn(void *reader, const struct cdx_bytes *keys, size_t count, uint64_t *answers);
+
+enum mode { MODE_SINGLE, MODE_DEPENDENT, MODE_BATCH };
+
+/* What one thread is to ask, and what came of it. */
+struct asking {
+    enum set_section section;
+    enum mode mode;
+    question_fn *question;
+    batch_fn *batch;
+    uint64_t first, count;
+    unsigned core;
+    pthread_barrier_t *together;
+    void *reader;
+    uint64_t sum, cpu_ns, wall_start_ns, wall_end_ns;
+};
+
+static void read_begin(void *reader)
+{
+    if (peer.read_begin != NULL)
+        peer.read_begin(reader);
+}
+
+static void read_end(void *reader)
+{
+    if (peer.read_end != NULL)
+        peer.read_end(reader);
+}
+
+static uint64_t ask_single(const struct asking *a, uint64_t first, uint64_t count)
+{
+    uint64_t sum = 0;
+    for (uint64_t i = 0; i < count; i++)
+        sum += a->question(a->reader, set_text(set, a->section, first + i));
+    return sum;
+}
+
+/* The next key's address is known only with the last answer, whose highest bit is 0. */
+static uint64_t ask_dependent(const struct asking *a, uint64_t first, uint64_t count)
+{
+    uint64_t sum = 0, answer = 0;
+    for (uint64_t i = 0; i < count; i++) {
+        struct cdx_bytes key = set_text(set, a->section, first + i);
+        key.data += answer >> 63;
+        answer = a->question(a->reader, key);
+        sum += answer;
+    }
+    return sum;
+}
+
+static uint64_t ask_batch(const struct asking *a, uint64_t first, uint64_t count)
+{
+    struct cdx_bytes keys[PEER_BATCH] = {{NULL, 0}};
+    uint64_t answers[PEER_BATCH], sum = 0;
+    for (uint64_t i = 0; i < count; i++)
+        keys[i] = set_text(set, a->section, first + i);
+    a->batch(a->reader, keys, count, answers);
+    for (uint64_t i = 0; i < count; i++)
+        sum += answers[i];
+    return sum;
+}
+
+/* A read section per PEER_BATCH questions, in every mode. */
+static uint64_t ask(const struct asking *a, uint64_t first, uint64_t count)
+{
+    static uint64_t (*const modes[])(const struct asking *, uint64_t,
+                                     uint64_t) = {ask_single, ask_dependent, ask_batch};
+    const uint64_t all = set_count(set, a->section);
+    uint64_t sum = 0;
+    while (count > 0) {
+        first = first < all ? first : first % all;
+        uint64_t n = count < PEER_BATCH ? count : PEER_BATCH;
+        n = n < all - first ? n : all - first;
+        read_begin(a->reader);
+        sum += modes[a->mode](a, first, n);
+        read_end(a->reader);
+        first += n;
+        count -= n;
+    }
+    return sum;
+}
+
+static void *thread_run(void *argument)
+{
+    struct asking *a = argument;
+    cpu_set_t cores;
+    CPU_ZERO(&cores);
+    CPU_SET(a->core, &cores);
+    pthread_setaffinity_np(pthread_self(), sizeof cores, &cores);
+    a->reader = peer.reader_open != NULL ? peer.reader_open(store) : store;
+    volatile uint64_t unused = ask(a, a->first + a->count, WARM_UP_QUESTIONS);
+    (void)unused;
+    pthread_barrier_wait(a->together);
+    a->wall_start_ns = now_ns(CLOCK_MONOTONIC);
+    const uint64_t start = cpu_ns();
+    a->sum = ask(a, a->first, a->count);
+    a->cpu_ns = cpu_ns() - start;
+    a->wall_end_ns = now_ns(CLOCK_MONOTONIC);
+    if (peer.reader_close != NULL)
+        peer.reader_close(a->reader);
+    return NULL;
+}
+
+/* `threads` share the questions; all of one thread's come before the other's. */
+static void read_threads(const struct asking *what, unsigned threads)
+{
+    struct asking asking[THREADS_MAX];
+    pthread_t thread[THREADS_MAX];
+    pthread_barrier_t together;
+    pthread_barrier_init(&together, NULL, threads);
+    for (unsigned i = 0; i < threads; i++) {
+        asking[i] = *what;
+        asking[i].count = what->count / threads;
+        asking[i].first = what->first + i * asking[i].count;
+        asking[i].core = i;
+        asking[i].together = &together;
+        if (pthread_create(&thread[i], NULL, thread_run, &asking[i]) != 0)
+            exit(1);
+    }
+    uint64_t sum = 0, cpu = 0, begin = UINT64_MAX, end = 0;
+    for (unsigned i = 0; i < threads; i++) {
+        pthread_join(thread[i], NULL);
+        sum += asking[i].sum;
+        cpu += asking[i].cpu_ns;
+        begin = asking[i].wall_start_ns < begin ? asking[i].wall_start_ns : begin;
+        end = asking[i].wall_end_ns > end ? asking[i].wall_end_ns : end;
+    }
+    pthread_barrier_destroy(&together);
+    const double asked = (double)(what->count / threads * threads);
+    printf("{\"ns\": %.2f, \"wall_ns\": %.2f, \"sum\": %" PRIu64 "}\n",
+           (double)(threads == 1 ? cpu : end - begin) / asked, (double)(end - begin) / asked, sum);
+}
+
+struct op {
+    const char *name;
+    enum set_section section;
+    question_fn *question;
+    batch_fn *batch;
+};
+
+static void read_keys(const char *op_name, const char *mode_name, unsigned threads, uint64_t first,
+                      uint64_t count)
+{
+    const struct op ops[] = {
+        {"get", SET_GET, peer.get, peer.get_batch},
+        {"miss", SET_MISS, peer.get, peer.get_batch},
+        {"match", SET_MATCH, peer.match, peer.match_batch},
+        {"match_bytes", SET_MATCH, peer.match_bytes, NULL},
+        {"match_all", SET_MATCH, peer.match_all, NULL},
+    };
+    static const char *const modes[] = {"single", "dependent", "batch"};
+    struct asking what = {.first = first, .count = count};
+    const struct op *op = NULL;
+    for (size_t i = 0; i < sizeof ops / sizeof *ops; i++)
+        op = strcmp(ops[i].name, op_name) == 0 ? &ops[i] : op;
+    for (unsigned i = MODE_SINGLE; i <= MODE_BATCH; i++)
+        what.mode = strcmp(modes[i], mode_name) == 0 ? (enum mode)i : what.mode;
+    if (op == NULL || threads < 1 || threads > THREADS_MAX || store == NULL || count < threads) {
+        fputs("bench_store: what is to be read?\n", stderr);
+        exit(2);
+    }
+    what.section = op->section;
+    what.question = op->question;
+    what.batch = op->batch;
+    if (what.mode == MODE_BATCH ? op->batch == NULL : op->question == NULL)
+        puts("null");
+    else
+        read_threads(&what, threads);
+}
+
+static void list(void)
+{
+    void *reader = peer.reader_open != NULL ? peer.reader_open(store) : store;
+    uint64_t rows = 0;
+    const uint64_t start = cpu_ns();
+    read_begin(reader);
+    const uint64_t sum = peer.list(reader, &rows);
+    read_end(reader);
+    const uint64_t end = cpu_ns();
+    if (peer.reader_close != NULL)
+        peer.reader_close(reader);
+    printf("{\"ns\": %.2f, \"rows\": %" PRIu64 ", \"sum\": %" PRIu64 "}\n",
+           (double)(end - start) / (double)(rows != 0 ? rows : 1), rows, sum);
+}
+
+/* ---- commands ---- */
+
+static void command_run(const char *line)
+{
+    char op[16], mode[16];
+    unsigned threads;
+    uint64_t first, count;
+    if (sscanf(line, "read %15s %15s %u %" SCNu64 " %" SCNu64, op, mode, &threads, &first,
+               &count) == 5)
+        read_keys(op, mode, threads, first, count);
+    else if (strcmp(line, "about\n") == 0)
+        printf("{\"name\": \"%s\", \"kind\": \"%s\", \"about\": \"%s\"}\n", peer.name, peer.kind,
+               peer.about);
+    else if (strcmp(line, "fill\n") == 0)
+        fill();
+    else if (strcmp(line, "fill stamped\n") == 0 && !peer.at_once)
+        fill_stamped();
+    else if (strcmp(line, "list\n") == 0 && peer.list != NULL)
+        list();
+    else if (strcmp(line, "remove\n") == 0 && peer.remove != NULL)
+        remove_keys();
+    else if (strcmp(line, "drop\n") == 0 && peer.drop != NULL && set.head->drop_nbytes != 0)
+        drop();
+    else
+        puts("null");
+    fflush(stdout);
+}
+
+int main(int argc, char **argv)
+{
+    char line[128];
+    if (argc != 3) {
+        fprintf(stderr, "usage: bench_store_%s SET SCRATCH-DIRECTORY\n", peer.name);
+        return 2;
+    }
+    set = set_open(argv[1]);
+    scratch = argv[2];
+    while (fgets(line, sizeof line, stdin) != NULL)
+        command_run(line);
+    if (store != NULL)
+        peer.close(store);
+    return 0;
+}
