@@ -30,6 +30,12 @@ struct turn {
 #define ENTRIES "\0"
 #define KEYS "\1"
 
+/* a 64-bit number by its last two bytes */
+#define U64(low) "\0\0\0\0\0\0" low
+
+/* a request inside a batch: call, key and val behind the last bytes of their lengths */
+#define FRAME(call, key, len, val) call "\0\0\0\0\0" key "\0\0\0" len val
+
 static const struct turn conversation[] = {
     /* an empty store answers every question */
     T(PING, "", "", "ok;"),
@@ -102,6 +108,74 @@ static const struct turn conversation[] = {
     T(DROP, "/img", "",
       "ok val=\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x09\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x01;"),
     T(GET, "/img/cats", "", "not_found;"),
+    /* values that end: after 1000 ms, never, and so late that it is never */
+    T(PUT_TTL, "/t", U64("\3\xe8") "v", "ok val=\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x0a;"),
+    T(TTL, "/t", "", "ok val=\\x00\\x00\\x00\\x00\\x00\\x00\\x03\\xe8;"),
+    T(TOUCH, "/t", U64("\7\xd0"), "ok;"),
+    T(TTL, "/t", "", "ok val=\\x00\\x00\\x00\\x00\\x00\\x00\\x07\\xd0;"),
+    T(GETS, "/t", "", "ok val=\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x0av;"),
+    T(TOUCH, "/t", U64("\0\0"), "ok;"),
+    T(TTL, "/t", "", "ok val=\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00;"),
+    T(TOUCH, "/t", "\xff\xff\xff\xff\xff\xff\xff\xff", "ok;"),
+    T(TTL, "/t", "", "ok val=\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00;"),
+    T(PUT_TTL, "/t", U64("\0\1") "w", "ok val=\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x0b;"),
+    T(PUT, "/t", "x", "ok val=\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x0c;"),
+    T(TTL, "/t", "", "ok val=\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00;"),
+    T(TTL, "/none", "", "not_found;"),
+    T(TOUCH, "/none", U64("\0\1"), "not_found;"),
+    /* scans */
+    T(PUT, "", "e", "ok val=\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x0d;"),
+    T(SCAN, "", ENTRIES,
+      "row val=e;row key=/ val=web;row key=/empty;row key=/new val=v;row key=/t val=x;"
+      "row key=4930 val=berlin;ok val=\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x06;"),
+    T(SCAN, "/", KEYS "/empty",
+      "row key=/new;row key=/t;ok val=\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x02;"),
+    T(SCAN, "/none", KEYS, "ok val=\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00;"),
+    /* batches: all, or none and why */
+    T(BATCH, "", FRAME("\x30", "\2/b", "\1", "1") FRAME("\x31", "\2/t", "\11", U64("\0\xc") "y"),
+      "ok val=\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x0f\\x00\\x00\\x00\\x02;"),
+    T(GET, "/b", "", "ok val=1;"),
+    T(GET, "/t", "", "ok val=y;"),
+    T(BATCH, "", FRAME("\x30", "\2/b", "\1", "2") FRAME("\x10", "\2/b", "\0", ""),
+      "refused val=\\x00\\x00\\x00\\x01\\x02;"),
+    T(BATCH, "", FRAME("\x30", "\2/b", "\1", "2") "\x30\0\0\0\0\0\2/b\0\0\0\1",
+      "refused val=\\x00\\x00\\x00\\x01\\x01;"),
+    T(BATCH, "", FRAME("\x31", "\2/b", "\3", "abc"), "refused val=\\x00\\x00\\x00\\x00\\x01;"),
+    T(BATCH, "", "\x7f", "refused val=\\x00\\x00\\x00\\x00\\x01;"),
+    T(GET, "/b", "", "ok val=1;"),
+    T(BATCH, "",
+      FRAME("\x33", "\0", "\0", "") FRAME("\x34", "\2/c", "\11", U64("\3\xe8") "3")
+          FRAME("\x32", "\2/d", "\0", ""),
+      "ok val=\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x11\\x00\\x00\\x00\\x03;"),
+    T(SCAN, "", ENTRIES, "row key=/c val=3;ok val=\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x01;"),
+    T(TTL, "/c", "", "ok val=\\x00\\x00\\x00\\x00\\x00\\x00\\x03\\xe8;"),
+    T(BATCH, "", "", "ok val=\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x11\\x00\\x00\\x00\\x00;"),
+    /* stages */
+    T(STAGE, "/s", "", "ok val=\\x00\\x00\\x00\\x01;"),
+    T(STAGE, "/s/x", "", "refused val=\\x04;"),
+    T(STAGE, "/s/", "", "refused val=\\x06;"),
+    T(STAGE_PUT, "/s/a", "\0\0\0\1" U64("\3\xe8") "A",
+      "ok val=\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x12;"),
+    T(STAGE_PUT, "/s/b", "\0\0\0\1" U64("\0\0") "B",
+      "ok val=\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x13;"),
+    T(STAGE_PUT, "/q", "\0\0\0\1" U64("\0\0") "B", "refused val=\\x05;"),
+    T(STAGE_PUT, "/s/a", "\0\0\0\2" U64("\0\0") "B", "not_found;"),
+    T(GET, "/s/a", "", "not_found;"),
+    T(PUT, "/s", "old", "ok val=\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x14;"),
+    T(SWAP, "", "\0\0\0\1",
+      "ok val=\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x02\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x01"
+      "\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x15;"),
+    T(SCAN, "/s", ENTRIES,
+      "row key=/s/a val=A;row key=/s/b val=B;ok val=\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x02;"),
+    T(TTL, "/s/a", "", "ok val=\\x00\\x00\\x00\\x00\\x00\\x00\\x03\\xe8;"),
+    T(SWAP, "", "\0\0\0\1", "not_found;"),
+    T(STAGE, "", "", "ok val=\\x00\\x00\\x00\\x02;"),
+    T(UNSTAGE, "", "\0\0\0\2", "ok;"),
+    T(UNSTAGE, "", "\0\0\0\2", "not_found;"),
+    /* a drop that does not happen for the write behind it */
+    T(BATCH, "", FRAME("\x33", "\0", "\0", "") FRAME("\x31", "\4/s/b", "\11", U64("\0\xc") "z"),
+      "conflict val=\\x00\\x00\\x00\\x01\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x13;"),
+    T(GET, "/s/b", "", "ok val=B;"),
 };
 #define CONVERSATION_COUNT (sizeof conversation / sizeof conversation[0])
 
@@ -115,7 +189,7 @@ struct fixture {
 
 static void open_fixture(struct fixture *f, const struct handler_class *class, size_t output_high)
 {
-    const struct store_config config = {.hash_seed = 42};
+    const struct store_config config = {.hash_seed = 42, .now_ms = 1000};
     assert_int_equal(store_open(&config, &f->store), STORE_OK);
     f->env = (struct handler_env){.store = f->store, .output_high_nbytes = output_high};
     drive_open(&f->drive, class, &f->env);
@@ -204,7 +278,7 @@ static size_t encode_conversation(uint8_t *bytes, size_t size)
     return n;
 }
 
-static uint8_t pipeline[8192];
+static uint8_t pipeline[16384];
 static uint8_t expected[65536];
 static size_t pipeline_len;
 static size_t expected_len;
@@ -230,15 +304,27 @@ static void assert_same_answers(const struct fixture *f)
     assert_int_equal(f->drive.class->incomplete(f->drive.session), 0);
 }
 
+/* Feeds the pipeline: a piece of `first` bytes, then pieces of `others`. */
+static void feed_in_pieces(struct fixture *f, size_t first, size_t others)
+{
+    for (size_t at = 0, piece = first; at < pipeline_len; at += piece, piece = others) {
+        if (piece > pipeline_len - at)
+            piece = pipeline_len - at;
+        drive_feed(&f->drive, pipeline + at, piece);
+        assert_null(handler_stream_check(f->drive.session));
+    }
+}
+
+enum { CUT_NBYTES = 97 };
+
+/* Every place of the pipeline is where one of the runs cuts it. */
 static void a_pipeline_is_answered_alike_at_every_split(void **state)
 {
     (void)state;
-    for (size_t cut = 0; cut <= pipeline_len; cut++) {
+    for (size_t first = 1; first <= CUT_NBYTES; first++) {
         struct fixture f;
         open_fixture(&f, &handler_kv, 1 << 20);
-        drive_feed(&f.drive, pipeline, cut);
-        assert_null(handler_stream_check(f.drive.session));
-        drive_feed(&f.drive, pipeline + cut, pipeline_len - cut);
+        feed_in_pieces(&f, first, CUT_NBYTES);
         assert_same_answers(&f);
         close_fixture(&f);
     }
@@ -262,11 +348,10 @@ static void a_full_output_defers_the_rest_and_loses_nothing(void **state)
     (void)state;
     static const size_t limits[] = {1, 2, 13, 64, 200, 1000};
     for (size_t l = 0; l < sizeof limits / sizeof limits[0]; l++) {
-        for (size_t cut = 0; cut <= pipeline_len; cut += 7) {
+        for (size_t first = 1; first <= CUT_NBYTES; first += 5) {
             struct fixture f;
             open_fixture(&f, &handler_kv, limits[l]);
-            drive_feed(&f.drive, pipeline, cut);
-            drive_feed(&f.drive, pipeline + cut, pipeline_len - cut);
+            feed_in_pieces(&f, first, first % 2 == 0 ? CUT_NBYTES : pipeline_len);
             assert_same_answers(&f);
             assert_true(limits[l] > 200 || f.drive.turns > 2);
             close_fixture(&f);
@@ -542,6 +627,477 @@ static void failing_allocations_never_send_half_an_answer(void **state)
     }
 }
 
+/* ---- several connections, turn by turn ---- */
+
+/* One more connection of the fixture's handler, and what it was sent. */
+struct peer {
+    struct fixture *fixture;
+    void *session;
+    struct handler_output out; /* of the last turn */
+    size_t consumed;
+    enum handler_verdict verdict;
+};
+
+static void peer_open(struct peer *p, struct fixture *f)
+{
+    *p = (struct peer){.fixture = f};
+    p->session = aligned_alloc(16, (handler_kv.session_nbytes + 15) / 16 * 16);
+    handler_kv.session_start(f->drive.handler, p->session);
+}
+
+static void peer_close(struct peer *p)
+{
+    handler_kv.session_end(p->fixture->drive.handler, p->session);
+    handler_output_free(&p->out);
+    free(p->session);
+}
+
+/* One turn with this input. */
+static void peer_turn(struct peer *p, struct cdx_bytes input)
+{
+    struct handler *h = p->fixture->drive.handler;
+    p->out.len = 0;
+    p->consumed = 0;
+    handler_kv.turn_begin(h);
+    assert_true(handler_kv.accept(h, p->session, input));
+    handler_kv.prefetch(h);
+    p->verdict = handler_kv.answer(h, p->session, &p->out, &p->consumed);
+    handler_kv.turn_end(h);
+}
+
+/* Asks one question in one turn and compares the answer. */
+static void peer_expect(struct peer *p, const struct turn *turn)
+{
+    uint8_t bytes[512];
+    char text[4096];
+    size_t n = encode(bytes, sizeof bytes, turn, 7);
+    peer_turn(p, cdx_bytes_of(bytes, n));
+    frames_text(cdx_bytes_of(p->out.data, p->out.len), 7, text, sizeof text);
+    assert_string_equal(text, turn->answer);
+    assert_int_equal(p->consumed, n);
+}
+
+static void put_one(struct fixture *f, const char *key, struct cdx_bytes value)
+{
+    uint64_t revision;
+    store_write_begin(f->store);
+    assert_int_equal(store_put(f->store, cdx_cstr(key), value, NULL, &revision), STORE_OK);
+    store_write_end(f->store);
+}
+
+/* Moves the store's clock. */
+static void pass_to(struct fixture *f, uint64_t now_ms)
+{
+    (void)store_maintain(f->store, now_ms, 1000);
+}
+
+static struct store_stats stats_now(struct fixture *f)
+{
+    struct store_reader *reader;
+    struct store_stats stats;
+    assert_int_equal(store_reader_open(f->store, &reader), STORE_OK);
+    store_read_begin(reader);
+    store_read_stats(reader, &stats);
+    store_read_end(reader);
+    store_reader_close(reader);
+    return stats;
+}
+
+enum { SCAN_ROWS = 2500 };
+
+static void fill(struct fixture *f)
+{
+    for (unsigned i = 0; i < SCAN_ROWS; i++) {
+        char key[32];
+        big_key(key, sizeof key, i);
+        put_one(f, key, cdx_cstr(key));
+    }
+}
+
+/* A scan of the big store and a ping behind it, cut into the turns that the handler wants. */
+struct scan {
+    struct peer peer;
+    uint8_t bytes[64];
+    size_t len;
+    size_t at; /* of it, consumed */
+    unsigned seen;
+    bool through;
+};
+
+static void scan_open(struct scan *s, struct fixture *f)
+{
+    struct cdx_out out = {.next = s->bytes, .end = s->bytes + sizeof s->bytes};
+    const struct kv_scan_args args = {.content = KV_CONTENT_ENTRIES};
+    peer_open(&s->peer, f);
+    assert_int_equal(kv_scan_request_encode(&out, 5, CDX_STR("/big"), &args), CDX_OK);
+    assert_int_equal(kv_ping_request_encode(&out, 6), CDX_OK);
+    s->len = (size_t)(out.next - s->bytes);
+    s->at = 0;
+    s->seen = 0;
+    s->through = false;
+}
+
+static void scan_take(struct scan *s, const struct kv_response *frame)
+{
+    char want[32];
+    if (frame->status == KV_STATUS_ROW) {
+        assert_int_equal(frame->key.len, big_key(want, sizeof want, s->seen));
+        assert_memory_equal(frame->key.data, want, frame->key.len);
+        assert_int_equal(frame->val.len, frame->key.len);
+        assert_memory_equal(frame->val.data, want, frame->key.len);
+        s->seen++;
+    } else if (!s->through) {
+        struct kv_scan_end end;
+        assert_int_equal(frame->status, KV_STATUS_OK);
+        assert_int_equal(frame->rid, 5);
+        assert_int_equal(kv_scan_end_decode(frame->val, &end, NULL), CDX_OK);
+        assert_int_equal(end.rows, s->seen);
+        s->through = true;
+    } else {
+        assert_int_equal(frame->rid, 6);
+    }
+}
+
+/* One turn; its rows are those that were stored at the start. */
+static void scan_turn(struct scan *s)
+{
+    struct kv_response_parser parser;
+    struct cdx_spill spill;
+    struct kv_response frame;
+    uint8_t input[sizeof s->bytes];
+    memcpy(input, s->bytes, sizeof input);
+    peer_turn(&s->peer, cdx_bytes_of(input + s->at, s->len - s->at));
+    memset(input, 0xdd, sizeof input);
+    assert_int_equal(handler_kv.incomplete(s->peer.session), 0);
+    assert_null(handler_stream_check(s->peer.session));
+    s->at += s->peer.consumed;
+    const uint8_t *next = s->peer.out.data;
+    const uint8_t *end = next + s->peer.out.len;
+    kv_response_parser_init(&parser);
+    cdx_spill_init(&spill);
+    while (next != end) {
+        assert_int_equal(kv_response_feed(&parser, &spill, &next, end, &frame), CDX_OK);
+        scan_take(s, &frame);
+    }
+}
+
+static void a_scan_goes_on_over_turns_in_one_version(void **state)
+{
+    (void)state;
+    static const size_t limits[] = {200, 4096, 1 << 20};
+    for (size_t l = 0; l < sizeof limits / sizeof limits[0]; l++) {
+        struct fixture f;
+        struct scan s;
+        struct peer other;
+        unsigned turns = 0;
+        open_fixture(&f, &handler_kv, limits[l]);
+        fill(&f);
+        scan_open(&s, &f);
+        peer_open(&other, &f);
+        while (s.at < s.len) {
+            static const struct turn writes[] = {
+                T(DROP, "/big/02", "", NULL),
+                T(PUT, "/big/01500", "new", NULL),
+                T(DELETE, "/big/00999", "", NULL),
+                T(PUT, "/big/00999x", "new", NULL),
+                T(DROP, "", "", NULL),
+            };
+            uint8_t bytes[128];
+            unsigned before = s.seen;
+            const struct turn *write = &writes[turns % (sizeof writes / sizeof writes[0])];
+            scan_turn(&s);
+            assert_true(s.seen - before <= HANDLER_SCAN_ROWS_MAX);
+            assert_true(s.peer.out.len < limits[l] + 64);
+            assert_int_equal(s.peer.verdict, HANDLER_CONTINUE);
+            peer_turn(&other, cdx_bytes_of(bytes, encode(bytes, sizeof bytes, write, 7)));
+            pass_to(&f, 1000 + turns); /* upkeep frees what nobody sees any more */
+            turns++;
+        }
+        assert_int_equal(s.seen, SCAN_ROWS);
+        assert_true(s.through);
+        assert_true(turns > SCAN_ROWS / HANDLER_SCAN_ROWS_MAX);
+        assert_int_equal(stats_now(&f).snapshots, 0);
+        peer_close(&other);
+        peer_close(&s.peer);
+        close_fixture(&f);
+    }
+}
+
+static void a_scan_that_is_given_up_lets_its_version_go(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct scan s;
+    open_fixture(&f, &handler_kv, 1 << 20);
+    fill(&f);
+    scan_open(&s, &f);
+    scan_turn(&s);
+    assert_int_equal(s.seen, HANDLER_SCAN_ROWS_MAX);
+    assert_int_equal(stats_now(&f).snapshots, 1);
+    peer_close(&s.peer);
+    assert_int_equal(stats_now(&f).snapshots, 0);
+    close_fixture(&f);
+}
+
+static void a_scan_that_takes_too_long_ends_with_timeout(void **state)
+{
+    (void)state;
+    static const struct turn ping = T(PING, "", "", "ok;");
+    for (int noticed = 0; noticed < 2; noticed++) {
+        struct fixture f;
+        struct scan s[2];
+        struct peer other;
+        char text[256];
+        open_fixture(&f, &handler_kv, 1 << 20);
+        fill(&f);
+        peer_open(&other, &f);
+        scan_open(&s[0], &f);
+        scan_turn(&s[0]);
+        pass_to(&f, 1001);
+        scan_open(&s[1], &f);
+        scan_turn(&s[1]);
+        pass_to(&f, 1000 + HANDLER_SCAN_MS_MAX);
+        if (noticed) { /* whoever has a turn lets the version go */
+            peer_expect(&other, &ping);
+            assert_int_equal(stats_now(&f).snapshots, 1);
+        }
+        scan_turn(&s[1]);
+        assert_int_equal(s[1].seen, 2 * HANDLER_SCAN_ROWS_MAX);
+        peer_turn(&s[0].peer, cdx_bytes_of(s[0].bytes + s[0].at, s[0].len - s[0].at));
+        frames_text(cdx_bytes_of(s[0].peer.out.data, s[0].peer.out.len), 5, text, sizeof text);
+        assert_string_equal(text, "timeout val=the scan took too long;");
+        assert_int_equal(s[0].peer.verdict, HANDLER_CLOSE);
+        assert_int_equal(stats_now(&f).snapshots, 1);
+        peer_close(&s[0].peer);
+        peer_close(&s[1].peer);
+        peer_close(&other);
+        close_fixture(&f);
+    }
+}
+
+static void one_scan_too_many_is_told_busy(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct scan s;
+    struct store_reader *reader;
+    struct store_snapshot *snapshots[STORE_SNAPSHOTS_MAX];
+    open_fixture(&f, &handler_kv, 1);
+    put_one(&f, "/big/1", CDX_STR("v"));
+    assert_int_equal(store_reader_open(f.store, &reader), STORE_OK);
+    store_read_begin(reader);
+    for (size_t i = 0; i < STORE_SNAPSHOTS_MAX; i++)
+        assert_int_equal(store_snapshot_open(reader, &snapshots[i]), STORE_OK);
+    store_read_end(reader);
+    scan_open(&s, &f);
+    char text[256];
+    peer_turn(&s.peer, cdx_bytes_of(s.bytes, s.len));
+    frames_text(cdx_bytes_of(s.peer.out.data, s.peer.out.len), 5, text, sizeof text);
+    assert_string_equal(text,
+                        "row key=/big/1 val=v;busy val=too many scans, or no memory for one more;");
+    assert_int_equal(s.peer.verdict, HANDLER_CLOSE);
+    peer_close(&s.peer);
+    for (size_t i = 0; i < STORE_SNAPSHOTS_MAX; i++)
+        store_snapshot_close(f.store, snapshots[i]);
+    store_reader_close(reader);
+    close_fixture(&f);
+}
+
+static void values_end_when_their_time_has_come(void **state)
+{
+    (void)state;
+    static const struct turn before[] = {
+        T(PUT_TTL, "/a", U64("\0\144") "v", "ok val=\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x01;"),
+        T(PUT_TTL, "/b", U64("\0\144") "v", "ok val=\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x02;"),
+        T(TOUCH, "/b", U64("\0\0"), "ok;"),
+        T(TTL, "/a", "", "ok val=\\x00\\x00\\x00\\x00\\x00\\x00\\x00d;"),
+    };
+    static const struct turn later =
+        T(TTL, "/a", "", "ok val=\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x01;");
+    static const struct turn after[] = {
+        T(GET, "/a", "", "not_found;"),
+        T(TTL, "/a", "", "not_found;"),
+        T(TOUCH, "/a", U64("\0\1"), "not_found;"),
+        T(DELETE, "/a", "", "not_found;"),
+        T(GET, "/b", "", "ok val=v;"),
+    };
+    struct fixture f;
+    struct peer p;
+    open_fixture(&f, &handler_kv, 1 << 20);
+    peer_open(&p, &f);
+    for (size_t i = 0; i < sizeof before / sizeof before[0]; i++)
+        peer_expect(&p, &before[i]);
+    pass_to(&f, 1099);
+    peer_expect(&p, &later);
+    pass_to(&f, 1100);
+    for (size_t i = 0; i < sizeof after / sizeof after[0]; i++)
+        peer_expect(&p, &after[i]);
+    assert_int_equal(stats_now(&f).expired, 1);
+    peer_close(&p);
+    close_fixture(&f);
+}
+
+static void a_full_store_refuses_what_adds_and_takes_what_removes(void **state)
+{
+    (void)state;
+    static const struct turn turns[] = {
+        T(STAGE, "/s", "", "ok val=\\x00\\x00\\x00\\x01;"),
+        T(PUT, "/b", "v", "no_memory;"),
+        T(PUT_IF, "/b", U64("\0\0") "v", "no_memory;"),
+        T(PUT_TTL, "/b", U64("\0\1") "v", "no_memory;"),
+        T(BATCH, "", FRAME("\x32", "\2/a", "\0", "") FRAME("\x30", "\2/b", "\1", "v"),
+          "no_memory;"),
+        T(STAGE_PUT, "/s/a", "\0\0\0\1" U64("\0\0") "v", "no_memory;"),
+        T(GET, "/a", "", "ok val=v;"),
+        T(DELETE, "/a", "", "ok val=\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x02;"),
+    };
+    struct fixture f;
+    struct peer p;
+    open_fixture(&f, &handler_kv, 1 << 20);
+    peer_open(&p, &f);
+    put_one(&f, "/a", CDX_STR("v"));
+    assert_int_equal(store_limit(f.store, 1, false, cdx_empty()), STORE_OK);
+    for (size_t i = 0; i < sizeof turns / sizeof turns[0]; i++)
+        peer_expect(&p, &turns[i]);
+    peer_close(&p);
+    close_fixture(&f);
+}
+
+static void a_batch_has_a_limit(void **state)
+{
+    (void)state;
+    struct fixture f;
+    static uint8_t frames[(STORE_BATCH_OPS_MAX + 1) * 16];
+    static uint8_t bytes[sizeof frames + 64];
+    open_fixture(&f, &handler_kv, 1 << 20);
+    for (size_t count = STORE_BATCH_OPS_MAX; count <= STORE_BATCH_OPS_MAX + 1; count++) {
+        struct cdx_out batch = {.next = frames, .end = frames + sizeof frames};
+        struct cdx_out out = {.next = bytes, .end = bytes + sizeof bytes};
+        char text[256];
+        for (size_t i = 0; i < count; i++)
+            assert_int_equal(kv_put_request_encode(&batch, 0, CDX_STR("/k"), CDX_STR("v")), CDX_OK);
+        struct cdx_bytes val = cdx_bytes_of(frames, (size_t)(batch.next - frames));
+        assert_int_equal(kv_batch_request_encode(&out, 3, val), CDX_OK);
+        drive_clear(&f.drive);
+        drive_feed(&f.drive, bytes, (size_t)(out.next - bytes));
+        frames_text(cdx_bytes_of(f.drive.out.data, f.drive.out.len), 3, text, sizeof text);
+        assert_string_equal(text, count == STORE_BATCH_OPS_MAX
+                                      ? "ok val=\\x00\\x00\\x00\\x00\\x00\\x00\\x04\\x00"
+                                        "\\x00\\x00\\x04\\x00;"
+                                      : "refused val=\\x00\\x00\\x04\\x00\\x03;");
+    }
+    close_fixture(&f);
+}
+
+static void a_stage_is_its_connections_and_ends_with_it(void **state)
+{
+    (void)state;
+    static const struct turn opened = T(STAGE, "/s", "", "ok val=\\x00\\x00\\x00\\x01;");
+    static const struct turn others[] = {
+        T(STAGE_PUT, "/s/a", "\0\0\0\1" U64("\0\0") "v", "not_found;"),
+        T(SWAP, "", "\0\0\0\1", "not_found;"),
+        T(UNSTAGE, "", "\0\0\0\1", "not_found;"),
+        T(STAGE, "/s/t", "", "refused val=\\x04;"),
+    };
+    static const struct turn again = T(STAGE, "/s", "", "ok val=\\x00\\x00\\x00\\x02;");
+    struct fixture f;
+    struct peer p, q;
+    open_fixture(&f, &handler_kv, 1 << 20);
+    peer_open(&p, &f);
+    peer_open(&q, &f);
+    peer_expect(&p, &opened);
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
+        peer_expect(&q, &others[i]);
+    peer_close(&p);
+    while (store_maintain(f.store, 1000, 1000) == STORE_UPKEEP_NOW)
+        ;
+    peer_expect(&q, &again);
+    peer_close(&q);
+    close_fixture(&f);
+}
+
+static void a_connection_can_hold_all_stages(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct peer p;
+    open_fixture(&f, &handler_kv, 1 << 20);
+    peer_open(&p, &f);
+    for (unsigned i = 0; i <= STORE_STAGES_MAX; i++) {
+        char key[] = {'/', (char)('a' + i), '\0'};
+        uint8_t bytes[64];
+        char text[256];
+        const struct turn turn = {KV_CALL_STAGE, cdx_cstr(key), cdx_empty(), ""};
+        peer_turn(&p, cdx_bytes_of(bytes, encode(bytes, sizeof bytes, &turn, 7)));
+        frames_text(cdx_bytes_of(p.out.data, p.out.len), 7, text, sizeof text);
+        assert_memory_equal(text, i < STORE_STAGES_MAX ? "ok val=" : "refused val=\\x04;", 7);
+    }
+    peer_close(&p);
+    close_fixture(&f);
+}
+
+/* What one connection wrote is visible to all when its answers are handed over. */
+static void writes_are_visible_when_they_are_answered(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct handler_output out = {0};
+    struct store_reader *reader;
+    uint8_t bytes[256];
+    size_t n = 0, consumed;
+    static const struct turn puts[] = {T(PUT, "/a", "1", ""), T(PUT, "/b", "2", ""),
+                                       T(DELETE, "/a", "", "")};
+    open_fixture(&f, &handler_kv, 1 << 20);
+    for (size_t i = 0; i < 3; i++)
+        n += encode(bytes + n, sizeof bytes - n, &puts[i], 1);
+    assert_int_equal(store_reader_open(f.store, &reader), STORE_OK);
+    handler_kv.turn_begin(f.drive.handler);
+    assert_true(handler_kv.accept(f.drive.handler, f.drive.session, cdx_bytes_of(bytes, n)));
+    handler_kv.prefetch(f.drive.handler);
+    handler_kv.answer(f.drive.handler, f.drive.session, &out, &consumed);
+    store_read_begin(reader);
+    assert_int_equal(store_read_revision(reader), 3);
+    assert_int_equal(store_count(reader, cdx_empty()), 1);
+    store_read_end(reader);
+    handler_kv.turn_end(f.drive.handler);
+    store_reader_close(reader);
+    handler_output_free(&out);
+    close_fixture(&f);
+}
+
+/* With the n-th allocation failing a scan in slices sends whole frames and holds nothing. */
+static void failing_allocations_end_a_scan_between_frames(void **state)
+{
+    (void)state;
+    for (size_t n = 1;; n++) {
+        struct fixture f;
+        static char text[1 << 16];
+        heap_fail_install();
+        open_fixture(&f, &handler_kv, 1);
+        for (unsigned i = 0; i < 5; i++) {
+            char key[32];
+            big_key(key, sizeof key, i);
+            put_one(&f, key, CDX_STR("v"));
+        }
+        heap_fail_at(n, 0);
+        uint8_t bytes[64];
+        const struct turn scan = T(SCAN, "", ENTRIES, "");
+        drive_feed(&f.drive, bytes, encode(bytes, sizeof bytes, &scan, 5));
+        int happened = heap_fail_happened();
+        heap_fail_at(0, 0);
+        frames_text(cdx_bytes_of(f.drive.out.data, f.drive.out.len), 5, text, sizeof text);
+        assert_int_equal(f.drive.verdict, happened ? HANDLER_CLOSE : HANDLER_CONTINUE);
+        assert_true(happened || strstr(text, "key=/big/00004 val=v;ok val=") != NULL);
+        close_fixture(&f);
+        assert_int_equal(heap_fail_blocks(), 0);
+        heap_fail_remove();
+        if (!happened)
+            break;
+    }
+}
+
+/* ---- the rest ---- */
+
 static void reply_answers_every_request_alike(void **state)
 {
     (void)state;
@@ -598,6 +1154,17 @@ int main(void)
         cmocka_unit_test(stats_name_every_call_and_count_them),
         cmocka_unit_test(hello_names_versions_and_limits),
         cmocka_unit_test(failing_allocations_never_send_half_an_answer),
+        cmocka_unit_test(a_scan_goes_on_over_turns_in_one_version),
+        cmocka_unit_test(a_scan_that_is_given_up_lets_its_version_go),
+        cmocka_unit_test(a_scan_that_takes_too_long_ends_with_timeout),
+        cmocka_unit_test(one_scan_too_many_is_told_busy),
+        cmocka_unit_test(values_end_when_their_time_has_come),
+        cmocka_unit_test(a_full_store_refuses_what_adds_and_takes_what_removes),
+        cmocka_unit_test(a_batch_has_a_limit),
+        cmocka_unit_test(a_stage_is_its_connections_and_ends_with_it),
+        cmocka_unit_test(a_connection_can_hold_all_stages),
+        cmocka_unit_test(writes_are_visible_when_they_are_answered),
+        cmocka_unit_test(failing_allocations_end_a_scan_between_frames),
         cmocka_unit_test(reply_answers_every_request_alike),
         cmocka_unit_test(notices_are_frames_of_their_own),
     };

@@ -104,6 +104,8 @@ struct handler_class {
      * when the answers passed output_high_nbytes or accept() stopped at its bound
      * of requests; net keeps the rest and offers it again first, once there is
      * room. An incomplete last request counts as consumed: the session keeps it.
+     * While an answer goes on over several turns, at least the last byte of its
+     * request is not consumed, so that the turns come.
      */
     enum handler_verdict (*answer)(struct handler *handler, void *session,
                                    struct handler_output *out, size_t *consumed);

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The `kv` handler: the turn, and what the calls share. The calls themselves
- * are in handler_kv_read.c, handler_kv_write.c and handler_kv_server.c.
+ * are in handler_kv_read.c, _scan.c, _write.c, _batch.c, _stage.c and _server.c.
  *
  * Happy path: the requests of all connections of a turn are one queue; while
  * a group of them is looked up, the next group's nodes and the one after's
  * index lines are on their way from memory. All reads of a turn see one
- * version; a write ends the section, writes, and the next read begins a new
- * one, so a connection reads its own writes.
- * An answer for which there is no memory is never sent in part: what was
+ * version; a write ends the section, and the next read begins a new one, so a
+ * connection reads its own writes. Writes without a read between them are one
+ * write section, which ends before their answers are sent.
+ * An answer for which there is no memory is never sent in part: what the turn
  * appended of it is taken back and the connection closes.
  */
 #include "handler_kv.h"
@@ -30,13 +31,22 @@ const struct kv_handlers handler_kv_calls = {
     .match_bytes = handler_kv_match_bytes,
     .match_all = handler_kv_match_all,
     .gets = handler_kv_gets,
+    .ttl = handler_kv_ttl,
     .list = handler_kv_list,
     .children = handler_kv_children,
     .count = handler_kv_count,
+    .scan = handler_kv_scan,
     .put = handler_kv_put,
     .put_if = handler_kv_put_if,
     .delete_ = handler_kv_delete,
     .drop = handler_kv_drop,
+    .put_ttl = handler_kv_put_ttl,
+    .touch = handler_kv_touch,
+    .batch = handler_kv_batch,
+    .stage = handler_kv_stage,
+    .stage_put = handler_kv_stage_put,
+    .swap = handler_kv_swap,
+    .unstage = handler_kv_unstage,
     .stats = handler_kv_stats,
 };
 
@@ -88,25 +98,46 @@ static void kv_close(struct handler *h)
 
 static void kv_session_start(struct handler *h, void *session)
 {
+    struct handler_session *s = session;
     (void)h;
-    handler_stream_init(session);
+    *s = (struct handler_session){0};
+    handler_stream_init(&s->stream);
 }
 
 static void kv_session_end(struct handler *h, void *session)
 {
-    (void)h;
-    handler_stream_free(session);
+    struct handler_session *s = session;
+    handler_kv_scan_drop(s);
+    handler_kv_stages_drop(h, s);
+    handler_stream_free(&s->stream);
+}
+
+void handler_kv_write_end(struct handler *h)
+{
+    if (h->writing) {
+        store_write_end(h->store);
+        h->writing = false;
+    }
 }
 
 void handler_kv_read(struct handler *h)
 {
     if (!h->reading) {
+        handler_kv_write_end(h);
         store_read_begin(h->reader);
         h->reading = true;
     }
 }
 
-static void read_end(struct handler *h)
+void handler_kv_read_at(struct handler *h, const struct store_snapshot *snapshot)
+{
+    handler_kv_read_end(h);
+    handler_kv_write_end(h);
+    store_read_begin_at(h->reader, snapshot);
+    h->reading = true;
+}
+
+void handler_kv_read_end(struct handler *h)
 {
     if (h->reading) {
         store_read_end(h->reader);
@@ -114,15 +145,21 @@ static void read_end(struct handler *h)
     }
 }
 
-void handler_kv_write_begin(struct handler *h)
+void handler_kv_write(struct handler *h)
 {
-    read_end(h);
-    store_write_begin(h->store);
+    if (!h->writing) {
+        handler_kv_read_end(h);
+        store_write_begin(h->store);
+        h->writing = true;
+    }
 }
 
-void handler_kv_write_end(struct handler *h)
+uint64_t handler_kv_expires(const struct handler *h, uint64_t ttl_ms)
 {
-    store_write_end(h->store);
+    uint64_t expires_ms;
+    if (ttl_ms == 0 || __builtin_add_overflow(store_now(h->store), ttl_ms, &expires_ms))
+        return 0;
+    return expires_ms;
 }
 
 static struct store_probe *probe_at(struct handler *h, uint32_t index)
@@ -139,6 +176,12 @@ static bool probe_kind(uint8_t call, enum store_probe_kind *kind)
         return true;
     case KV_CALL_GET:
     case KV_CALL_GETS:
+    case KV_CALL_TTL:
+    case KV_CALL_PUT:
+    case KV_CALL_PUT_IF:
+    case KV_CALL_PUT_TTL:
+    case KV_CALL_DELETE:
+    case KV_CALL_TOUCH:
         *kind = STORE_PROBE_KEY;
         return true;
     default:
@@ -193,11 +236,15 @@ static void kv_turn_begin(struct handler *h)
     h->started = 0;
     h->touched = 0;
     h->probed = 0;
+    handler_kv_scans_expire(h);
 }
 
 static bool kv_accept(struct handler *h, void *session, struct cdx_bytes input)
 {
-    return handler_requests_accept(&h->requests, session, input);
+    struct handler_session *s = session;
+    if (s->scan != NULL)
+        return true; /* the input waits until its answer is through */
+    return handler_requests_accept(&h->requests, &s->stream, input);
 }
 
 static void kv_prefetch(struct handler *h)
@@ -247,33 +294,62 @@ static bool carry_out(struct handler *h, uint32_t index)
     return !h->no_room;
 }
 
-static enum handler_verdict kv_answer(struct handler *h, void *session, struct handler_output *out,
-                                      size_t *consumed)
+/* Carries out what the session sent, until its output is full or an answer goes on. */
+static enum handler_verdict answer_requests(struct handler *h, size_t *consumed)
 {
-    struct handler_stream *stream = session;
+    struct handler_stream *stream = &h->session->stream;
     uint32_t done = 0;
-    h->out = out;
-    for (; done < stream->count && out->len < h->env->output_high_nbytes; done++) {
-        if (!carry_out(h, stream->first + done))
+    while (done < stream->count && h->out->len < h->env->output_high_nbytes) {
+        if (!carry_out(h, stream->first + done) || h->closing)
             return HANDLER_CLOSE;
+        done++;
+        if (h->session->scan != NULL) {
+            *consumed = handler_requests_hold(&h->requests, stream, done);
+            return HANDLER_CONTINUE;
+        }
     }
     bool all = done == stream->count;
     *consumed = handler_requests_finish(&h->requests, stream, done);
     if (all && stream->failed != CDX_OK) {
-        handler_stream_refuse(stream, out);
+        handler_stream_refuse(stream, h->out);
         return HANDLER_CLOSE;
     }
     return HANDLER_CONTINUE;
 }
 
+/* The next rows of the session's scan; its request's last byte is the input's first. */
+static enum handler_verdict answer_scan(struct handler *h, size_t *consumed)
+{
+    size_t before = h->out->len;
+    h->no_room = false;
+    handler_kv_scan_go_on(h);
+    if (h->no_room)
+        h->out->len = before;
+    *consumed = h->session->scan == NULL;
+    return h->no_room || h->closing ? HANDLER_CLOSE : HANDLER_CONTINUE;
+}
+
+static enum handler_verdict kv_answer(struct handler *h, void *session, struct handler_output *out,
+                                      size_t *consumed)
+{
+    h->session = session;
+    h->out = out;
+    h->closing = false;
+    enum handler_verdict verdict =
+        h->session->scan != NULL ? answer_scan(h, consumed) : answer_requests(h, consumed);
+    handler_kv_write_end(h);
+    return verdict;
+}
+
 static void kv_turn_end(struct handler *h)
 {
-    read_end(h);
+    handler_kv_read_end(h);
 }
 
 static size_t kv_incomplete(const void *session)
 {
-    return handler_stream_incomplete(session);
+    const struct handler_session *s = session;
+    return handler_stream_incomplete(&s->stream);
 }
 
 static void kv_notice(struct handler *h, void *session, enum handler_notice notice,
@@ -286,7 +362,7 @@ static void kv_notice(struct handler *h, void *session, enum handler_notice noti
 
 const struct handler_class handler_kv = {
     .name = "kv",
-    .session_nbytes = sizeof(struct handler_stream),
+    .session_nbytes = sizeof(struct handler_session),
     .open = kv_open,
     .close = kv_close,
     .session_start = kv_session_start,

@@ -31,6 +31,24 @@ void handler_kv_gets(void *context, const struct kv_request *request)
     }
 }
 
+void handler_kv_ttl(void *context, const struct kv_request *request)
+{
+    struct handler *h = context;
+    struct store_entry entry;
+    struct cdx_out cursor;
+    handler_kv_read(h);
+    if (store_get(h->reader, request->key, h->probe, &entry) == STORE_OK) {
+        struct kv_lifetime lifetime = {.remaining_ms = 0};
+        uint64_t now = store_now(h->store);
+        if (entry.expires_ms != 0) /* 0 means never: a clock that moved on meanwhile is not that */
+            lifetime.remaining_ms = entry.expires_ms > now ? entry.expires_ms - now : 1;
+        if (handler_kv_reserve(h, kv_ttl_ok_size(&lifetime), &cursor))
+            handler_kv_commit(h, &cursor, kv_ttl_ok_encode(&cursor, request->rid, &lifetime));
+    } else if (handler_kv_reserve(h, kv_ttl_not_found_size(), &cursor)) {
+        handler_kv_commit(h, &cursor, kv_ttl_not_found_encode(&cursor, request->rid));
+    }
+}
+
 void handler_kv_match(void *context, const struct kv_request *request)
 {
     struct handler *h = context;

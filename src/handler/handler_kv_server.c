@@ -95,6 +95,13 @@ void handler_kv_stats(void *context, const struct kv_request *request)
     stats_row(&answer, "store.key_bytes", stats.key_nbytes);
     stats_row(&answer, "store.value_bytes", stats.value_nbytes);
     stats_row(&answer, "store.memory_bytes", stats.memory_nbytes);
+    stats_row(&answer, "store.used_bytes", stats.used_nbytes);
+    stats_row(&answer, "store.memory_max_bytes", stats.memory_max_nbytes);
+    stats_row(&answer, "store.pending", stats.pending);
+    stats_row(&answer, "store.snapshots", stats.snapshots);
+    stats_row(&answer, "store.expiring", stats.expiring);
+    stats_row(&answer, "store.expired", stats.expired);
+    stats_row(&answer, "store.evicted", stats.evicted);
     stats_calls(&answer);
     if (h->env->stats != NULL)
         h->env->stats(h->env->stats_arg, stats_row, &answer);

@@ -1,27 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The calls of the `kv` handler that change the store.
+ * The calls of the `kv` handler that change one key or drop a subtree.
  *
  * Room for the answer is taken before the write: a write that cannot be
  * answered for want of memory does not happen.
  */
 #include "handler_kv.h"
 
-/* The longest answer of a write: a head and two 64-bit numbers. */
-#define WRITE_ANSWER_NBYTES_MAX (KV_RESPONSE_NBYTES_MIN + 16u)
-
 void handler_kv_put(void *context, const struct kv_request *request)
 {
     struct handler *h = context;
     struct kv_written written = {.revision = 0};
     struct cdx_out cursor;
-    if (!handler_kv_reserve(h, WRITE_ANSWER_NBYTES_MAX, &cursor))
+    if (!handler_kv_reserve(h, HANDLER_WRITE_ANSWER_NBYTES_MAX, &cursor))
         return;
-    handler_kv_write_begin(h);
-    enum store_status status =
-        store_put(h->store, request->key, request->val, NULL, &written.revision);
-    handler_kv_write_end(h);
-    if (status == STORE_OK)
+    handler_kv_write(h);
+    if (store_put(h->store, request->key, request->val, NULL, &written.revision) == STORE_OK)
         handler_kv_commit(h, &cursor, kv_put_ok_encode(&cursor, request->rid, &written));
     else
         handler_kv_commit(h, &cursor, kv_put_no_memory_encode(&cursor, request->rid));
@@ -33,12 +27,11 @@ void handler_kv_put_if(void *context, const struct kv_request *request)
     const struct kv_put_if_args *args = &request->body.put_if;
     uint64_t revision = 0;
     struct cdx_out cursor;
-    if (!handler_kv_reserve(h, WRITE_ANSWER_NBYTES_MAX, &cursor))
+    if (!handler_kv_reserve(h, HANDLER_WRITE_ANSWER_NBYTES_MAX, &cursor))
         return;
-    handler_kv_write_begin(h);
+    handler_kv_write(h);
     enum store_status status =
         store_put(h->store, request->key, args->value, &args->revision, &revision);
-    handler_kv_write_end(h);
     const struct kv_written written = {.revision = revision};
     const struct kv_current current = {.revision = revision};
     if (status == STORE_OK)
@@ -49,20 +42,55 @@ void handler_kv_put_if(void *context, const struct kv_request *request)
         handler_kv_commit(h, &cursor, kv_put_if_no_memory_encode(&cursor, request->rid));
 }
 
+void handler_kv_put_ttl(void *context, const struct kv_request *request)
+{
+    struct handler *h = context;
+    const struct kv_put_ttl_args *args = &request->body.put_ttl;
+    const struct store_put_options options = {.expires_ms = handler_kv_expires(h, args->ttl_ms)};
+    struct kv_written written = {.revision = 0};
+    struct cdx_out cursor;
+    if (!handler_kv_reserve(h, HANDLER_WRITE_ANSWER_NBYTES_MAX, &cursor))
+        return;
+    handler_kv_write(h);
+    if (store_put_with(h->store, request->key, args->value, &options, &written.revision) ==
+        STORE_OK)
+        handler_kv_commit(h, &cursor, kv_put_ttl_ok_encode(&cursor, request->rid, &written));
+    else
+        handler_kv_commit(h, &cursor, kv_put_ttl_no_memory_encode(&cursor, request->rid));
+}
+
+void handler_kv_touch(void *context, const struct kv_request *request)
+{
+    struct handler *h = context;
+    uint64_t expires_ms = handler_kv_expires(h, request->body.touch.ttl_ms);
+    struct cdx_out cursor;
+    if (!handler_kv_reserve(h, HANDLER_WRITE_ANSWER_NBYTES_MAX, &cursor))
+        return;
+    handler_kv_write(h);
+    enum store_status status = store_touch(h->store, request->key, expires_ms);
+    if (status == STORE_OK)
+        handler_kv_commit(h, &cursor, kv_touch_ok_encode(&cursor, request->rid));
+    else if (status == STORE_NOT_FOUND)
+        handler_kv_commit(h, &cursor, kv_touch_not_found_encode(&cursor, request->rid));
+    else
+        handler_kv_commit(h, &cursor, kv_touch_no_memory_encode(&cursor, request->rid));
+}
+
 void handler_kv_delete(void *context, const struct kv_request *request)
 {
     struct handler *h = context;
     struct kv_written written = {.revision = 0};
     struct cdx_out cursor;
-    if (!handler_kv_reserve(h, WRITE_ANSWER_NBYTES_MAX, &cursor))
+    if (!handler_kv_reserve(h, HANDLER_WRITE_ANSWER_NBYTES_MAX, &cursor))
         return;
-    handler_kv_write_begin(h);
+    handler_kv_write(h);
     enum store_status status = store_delete(h->store, request->key, &written.revision);
-    handler_kv_write_end(h);
     if (status == STORE_OK)
         handler_kv_commit(h, &cursor, kv_delete_ok_encode(&cursor, request->rid, &written));
-    else
+    else if (status == STORE_NOT_FOUND)
         handler_kv_commit(h, &cursor, kv_delete_not_found_encode(&cursor, request->rid));
+    else
+        handler_kv_commit(h, &cursor, kv_delete_no_memory_encode(&cursor, request->rid));
 }
 
 void handler_kv_drop(void *context, const struct kv_request *request)
@@ -70,10 +98,11 @@ void handler_kv_drop(void *context, const struct kv_request *request)
     struct handler *h = context;
     struct kv_dropped dropped = {.revision = 0};
     struct cdx_out cursor;
-    if (!handler_kv_reserve(h, WRITE_ANSWER_NBYTES_MAX, &cursor))
+    if (!handler_kv_reserve(h, HANDLER_WRITE_ANSWER_NBYTES_MAX, &cursor))
         return;
-    handler_kv_write_begin(h);
-    store_drop(h->store, request->key, &dropped.keys, &dropped.revision);
-    handler_kv_write_end(h);
-    handler_kv_commit(h, &cursor, kv_drop_ok_encode(&cursor, request->rid, &dropped));
+    handler_kv_write(h);
+    if (store_drop(h->store, request->key, &dropped.keys, &dropped.revision) == STORE_OK)
+        handler_kv_commit(h, &cursor, kv_drop_ok_encode(&cursor, request->rid, &dropped));
+    else
+        handler_kv_commit(h, &cursor, kv_drop_no_memory_encode(&cursor, request->rid));
 }

@@ -7,7 +7,8 @@
  * A stream that cannot be parsed on keeps its error: the requests before it
  * are answered first, then the peer is told and the connection closed.
  * Answers above the output limit: finish() goes back to the end of the last
- * answered request; net offers the rest again when there is room.
+ * answered request; net offers the rest again when there is room. So does hold(),
+ * for an answer that goes on: net offers what it does not report as done with.
  */
 #include "handler_requests.h"
 
@@ -80,24 +81,44 @@ bool handler_requests_accept(struct handler_requests *queue, struct handler_stre
     return true;
 }
 
-size_t handler_requests_finish(const struct handler_requests *queue, struct handler_stream *stream,
-                               uint32_t answered)
+/* Goes back to the end of the last of the `answered` requests; returns its place in the input. */
+static size_t go_back(const struct handler_requests *queue, struct handler_stream *stream,
+                      uint32_t answered)
 {
-    assert(answered <= stream->count);
-    size_t consumed = stream->input_nbytes;
-    if (answered < stream->count) {
-        assert(answered > 0);
-        consumed = queue->entries[stream->first + answered - 1].end;
-        stream->begun = stream->base + consumed;
-        stream->failed = CDX_OK;
-        kv_request_parser_restart(&stream->parser, stream->begun);
-        cdx_spill_clear(&stream->spill[stream->active], HANDLER_SPILL_KEEP_NBYTES);
-    }
+    assert(answered > 0 && answered <= stream->count);
+    size_t consumed = queue->entries[stream->first + answered - 1].end;
+    stream->begun = stream->base + consumed;
+    stream->failed = CDX_OK;
+    kv_request_parser_restart(&stream->parser, stream->begun);
+    cdx_spill_clear(&stream->spill[stream->active], HANDLER_SPILL_KEEP_NBYTES);
+    return consumed;
+}
+
+/* Lets the bytes of the answered requests go. */
+static void end_turn(struct handler_stream *stream)
+{
     cdx_spill_clear(&stream->spill[stream->active ^ 1], 0);
     if (kv_request_is_between(&stream->parser))
         cdx_spill_clear(&stream->spill[stream->active], HANDLER_SPILL_KEEP_NBYTES);
     stream->count = 0;
     stream->input_nbytes = 0;
+}
+
+size_t handler_requests_finish(const struct handler_requests *queue, struct handler_stream *stream,
+                               uint32_t answered)
+{
+    size_t consumed = stream->input_nbytes;
+    if (answered != stream->count)
+        consumed = go_back(queue, stream, answered);
+    end_turn(stream);
+    return consumed;
+}
+
+size_t handler_requests_hold(const struct handler_requests *queue, struct handler_stream *stream,
+                             uint32_t answered)
+{
+    size_t consumed = go_back(queue, stream, answered) - 1;
+    end_turn(stream);
     return consumed;
 }
 

@@ -84,6 +84,14 @@ bool handler_requests_accept(struct handler_requests *queue, struct handler_stre
 size_t handler_requests_finish(const struct handler_requests *queue, struct handler_stream *stream,
                                uint32_t answered);
 
+/**
+ * Like handler_requests_finish(), but the answer to the last of the `answered` requests goes
+ * on: that request's last byte is not done with. Whoever is offered it again
+ * reports it as consumed when the answer is complete; it is not parsed a second time.
+ */
+size_t handler_requests_hold(const struct handler_requests *queue, struct handler_stream *stream,
+                             uint32_t answered);
+
 /** Appends the frame that tells the peer why its stream cannot be parsed on. */
 void handler_stream_refuse(const struct handler_stream *stream, struct handler_output *out);
 
