@@ -10,8 +10,10 @@
 
 #include "cli_file.h"
 #include "cli_interrupt.h"
+#include "cli_socket.h"
 
 #include <inttypes.h>
+#include <poll.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -89,14 +91,22 @@ static enum cli_exit look_around(struct cli_feed *feed, struct cli_failure *fail
     return feed->now_and_then != NULL ? feed->now_and_then(feed->arg, failure) : CLI_EXIT_DONE;
 }
 
+/* Who feeds us slowly must not wait for a full window to see a row stored. */
+static enum cli_exit wait_for_lines(struct cli_feed *feed, struct cli_failure *failure)
+{
+    enum cli_exit exit = cli_store_finish(&feed->store, failure);
+    if (exit == CLI_EXIT_DONE && cli_wait(feed->fd, POLLIN, UINT64_MAX) < 0)
+        exit = cli_fail(failure, CLI_EXIT_INTERRUPTED, "interrupted");
+    return exit;
+}
+
 enum cli_exit cli_feed_run(struct cli_feed *feed, struct cli_failure *failure)
 {
     struct cdx_bytes line;
     enum cli_exit exit = CLI_EXIT_DONE;
     while (exit == CLI_EXIT_DONE) {
-        /* Who feeds us slowly must not wait for a full window to see a row stored. */
         if (!cli_lines_ready(&feed->lines))
-            exit = cli_store_finish(&feed->store, failure);
+            exit = wait_for_lines(feed, failure);
         if (exit != CLI_EXIT_DONE)
             return exit;
         enum cdx_status status = cli_lines_next(&feed->lines, &line);

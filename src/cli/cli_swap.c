@@ -89,6 +89,8 @@ static enum cli_exit stage_rows(struct swap *swap, struct cli_failure *failure)
     enum cli_exit exit = cli_feed_run(feed, failure);
     exit = cli_feed_finish(feed, exit, failure);
     cli_progress_clear(&feed->progress);
+    if (exit == CLI_EXIT_DONE && cli_interrupted())
+        return cli_fail(failure, CLI_EXIT_INTERRUPTED, "interrupted");
     if (exit != CLI_EXIT_DONE || feed->state.keys != 0 || swap->may_be_empty)
         return exit;
     return cli_fail(failure, CLI_EXIT_LOCAL,

@@ -52,7 +52,7 @@ static const char prompt_text[] =
 #define EXIT_LINE(name, number, text) "  " #number "  " text "\n"
 static const char exit_text[] =
     CLI_EXIT_MAP(EXIT_LINE)
-    "\nInterrupted by Ctrl-C, load, dump, bench and ping end in order and exit 130. When standard "
+    "\nInterrupted by Ctrl-C, load, swap, dump, bench and ping end in order and exit 130. When standard "
     "output is closed early, as by head, caudex ends silently, like other tools, by the signal "
     "SIGPIPE.";
 #undef EXIT_LINE

@@ -175,6 +175,94 @@ def test_delete_and_drop(cli):
     assert cli.json("del", "/d", exit=NO) == [{"status": "not_found", "key": "/d"}]
 
 
+def test_keys_that_end(cli):
+    cli("put", "--ttl", "1h", "/lease", "a")
+    assert re.fullmatch(rb"3(600\.000|599\.\d{3})s\n", cli("ttl", "/lease").out)
+    answer, = cli.json("ttl", "/lease")
+    assert answer["expires"] and 3_500_000 < answer["ttl_ms"] <= 3_600_000
+    cli("touch", "/lease", "never")
+    assert cli("ttl", "/lease").out == b"never\n"
+    assert cli.json("ttl", "/lease") == [{"status": "ok", "key": "/lease", "expires": False}]
+    before = cli("get", "--revision", "/lease").out
+    cli("touch", "/lease", "200ms")
+    assert cli("get", "--revision", "/lease").out == before
+    wait_until(lambda: cli.start("get", "/lease").wait(TIMEOUT_S) == NO, "the key's end")
+    assert cli("ttl", "/lease", exit=NO).out == b""
+    assert cli("touch", "/lease", "1s", exit=NO).out == b""
+    assert cli.json("ttl", "/lease", exit=NO) == [{"status": "not_found", "key": "/lease"}]
+    cli("put", "--ttl", "1h", "/lease", "b")
+    cli("put", "/lease", "c")
+    assert cli("ttl", "/lease").out == b"never\n"
+
+
+def test_a_put_may_have_a_condition_and_an_end(cli):
+    revision = int(cli("put", "--if-absent", "--ttl", "1h", "--revision", "/k", "a").out)
+    assert cli("get", "--revision", "/k").out == b"%d\ta\n" % revision
+    assert cli("ttl", "/k").out != b"never\n"
+    told = cli("put", "--if-absent", "--ttl", "1m", "/k", "b", exit=NO)
+    assert told.err == f"caudex: put: '/k' has revision {revision}\n"
+    told = cli("delete", "--if-revision", "77", "/k", exit=NO)
+    assert told.err == f"caudex: delete: '/k' has revision {revision}\n"
+    cli("delete", "--if-revision", str(revision), "/k")
+    cli("get", "/k", exit=NO)
+    told = cli("delete", "--if-revision", str(revision), "/k", exit=NO)
+    assert told.err == "caudex: delete: '/k' is not stored\n"
+
+
+def test_apply_does_all_or_nothing(cli, tmp_path):
+    for key in ("/a", "/b/1", "/b/2"):
+        cli("put", key, "old")
+    path = tmp_path / "writes"
+    path.write_text("put /a 'new value'\n\n# both below it\ndrop /b\nput --ttl 1h /c 3\n"
+                    "delete /nothing\nput --if-absent /d '' # the seventh line\n")
+    revision = int(cli("apply", "--revision", str(path)).out)
+    assert revision == int(cli("get", "--revision", "/d").out.split()[0])
+    assert cli("list").out == b"/a\tnew value\n/c\t3\n/d\t\n"
+    assert cli("ttl", "/c").out != b"never\n"
+    told = cli("apply", str(path), exit=NO)
+    assert told.err == (f"caudex: apply: {path}:7: '/d' has revision {revision}; nothing was "
+                        "changed\n")
+    answer, = cli.json("apply", str(path), exit=NO)
+    assert answer["status"] == "conflict" and answer["line"] == 7 and answer["key"] == "/d"
+    assert cli("list").out == b"/a\tnew value\n/c\t3\n/d\t\n"
+    assert cli("apply", stdin=b"put /e 1\n").out == b""
+    done, = [json.loads(cli("--json", "apply", "-", stdin=b"put /f 1\ndel /e\n").out)]
+    assert done["status"] == "ok" and done["writes"] == 2
+    assert cli("list", "--keys").out == b"/a\n/c\n/d\n/f\n"
+
+
+def test_apply_names_the_line_that_is_wrong(cli, tmp_path):
+    path = tmp_path / "writes"
+    path.write_text("put /a 1\nput /b\n")
+    told = cli("apply", str(path), exit=LOCAL)
+    assert told.err == (f"caudex: apply: {path}:2: expected KEY VALUE, got 1 argument\n"
+                        "try 'caudex help put'\n")
+    told = cli("apply", stdin=b"put /a 1\nput /b " + b"x" * 4097 + b"\nget /a\n", exit=LOCAL)
+    assert told.err == "caudex: apply: stdin:3: expected put, delete or drop\n"
+    told = cli("apply", stdin=b"put " + b"x" * 4097 + b" v\n", exit=LOCAL)
+    assert told.err == "caudex: apply: stdin:1: KEY: has 4097 bytes, the limit is 4096\n"
+    assert cli("apply", "/nowhere", exit=LOCAL).err.endswith("No such file or directory\n")
+    assert cli("count").out == b"0\n"
+    many = b"".join(b"put /k/%d v\n" % n for n in range(1025))
+    told = cli("apply", stdin=many, exit=REFUSED)
+    assert told.err == ("caudex: apply: stdin:1025: with this write the batch has more than the "
+                        "server takes; nothing was changed\n")
+    assert cli("count").out == b"0\n"
+    cli("apply", stdin=many[:many.rindex(b"put")])
+    assert cli("count").out == b"1024\n"
+
+
+def test_others_see_all_of_a_batch_or_nothing(cli):
+    cli("apply", stdin=b"put /pair/a 0\nput /pair/b 0\n")
+    for n in range(1, 30):
+        process = cli.start("apply", stdin=subprocess.PIPE)
+        process.stdin.write(b"put /pair/a %d\nput /pair/b %d\n" % (n, n))
+        process.stdin.close()
+        rows = cli("list", "/pair").out.split()
+        assert rows[1] == rows[3] and int(rows[1]) in (n - 1, n)
+        assert process.wait(TIMEOUT_S) == DONE
+
+
 def test_stats_ping_hello_version(cli):
     cli("put", "/a", "x")
     counters = dict(line.split("\t") for line in cli("stats").out.decode().splitlines())
@@ -527,6 +615,116 @@ def test_an_interrupted_dump_leaves_the_old_file(cli, tmp_path):
     assert out.read_text() == "old" and [p.name for p in tmp_path.iterdir()] == ["dump.tsv"]
     peer.close()
     stranger.close()
+
+
+# ---- swap ----
+
+
+def test_swap_replaces_a_subtree(cli, tmp_path):
+    for key in ("/img", "/img/a", "/img/b", "/imgs", "/other"):
+        cli("put", key, "old")
+    path = tmp_path / "img.tsv"
+    path.write_text("/img/b\tnew\n/img/c\tnew\n")
+    result = cli("swap", "/img", str(path))
+    assert result.out == b"added\t2\nremoved\t3\n"
+    assert result.err.startswith("swapped in 2 keys, ")
+    assert cli("list").out == b"/img/b\tnew\n/img/c\tnew\n/imgs\told\n/other\told\n"
+    result = cli("swap", "-q", "/img", stdin=b'{"key":"/img","value":"json"}\n')
+    assert result.out == b"added\t1\nremoved\t2\n" and result.err == ""
+    assert cli("get", "/img").out == b"json"
+    answer, = cli.json("swap", "/img", "--ttl", "1h", str(path))
+    assert answer["added"] == 2 and answer["removed"] == 1 and answer["keys"] == 2
+    assert cli("ttl", "/img/b").out != b"never\n"
+    cli("swap", "-q", "", "-", "--keys", "--value", "v", stdin=b"/x\nrelative\n")
+    assert cli("list").out == b"/x\tv\nrelative\tv\n"
+
+
+def test_a_swap_that_fails_changes_nothing(cli, tmp_path):
+    for key in ("/img", "/img/a"):
+        cli("put", key, "old")
+    before = cli("list").out
+    path = tmp_path / "img.tsv"
+    path.write_text("/img/b\tnew\n/imgs\tnew\n/img/c\tnew\n")
+    told = cli("swap", "/img", str(path), exit=REFUSED)
+    assert told.err == (f"caudex: swap: {path}:2: the key is neither the one to be swapped nor "
+                        "below it; nothing was changed\n")
+    path.write_text("/img/b\tnew\nno tab\n")
+    told = cli("swap", "/img", str(path), exit=LOCAL)
+    assert told.err == (f"caudex: swap: {path}:2: expected KEY, a tab, VALUE; found no tab in "
+                        "'no tab' (plain keys: --keys); nothing was changed\n")
+    told = cli("swap", "/img", "/dev/null", exit=LOCAL)
+    assert "there are no rows: expected --empty" in told.err
+    told = cli("swap", "/img/", str(path), exit=REFUSED)
+    assert told.err == "caudex: swap: the key of a swap must not end in '/'\n"
+    cli("swap", "/img", "/nowhere", exit=LOCAL)
+    assert cli("list").out == before
+    assert cli("swap", "--empty", "/img", "/dev/null").out == b"added\t0\nremoved\t2\n"
+    assert cli("count").out == b"0\n"
+
+
+def staging(cli) -> subprocess.Popen:
+    """A swap of /img that waits for more rows, one of which is staged."""
+    before = cli.json("stats")[0]["calls.stage_put"]
+    process = cli.start("swap", "/img", stdin=subprocess.PIPE)
+    process.stdin.write(b"/img/new\t1\n")
+    process.stdin.flush()
+    wait_until(lambda: cli.json("stats")[0]["calls.stage_put"] > before, "a staged row")
+    return process
+
+
+def test_ctrl_c_ends_a_swap_with_nothing_changed(cli):
+    cli("put", "/img/old", "x")
+    process = staging(cli)
+    told = cli("swap", "/img/new", "/dev/null", "--empty", exit=REFUSED)
+    assert told.err.startswith("caudex: swap: the server is about to swap other keys")
+    assert cli("list", "--keys").out == b"/img/old\n"
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=TIMEOUT_S)
+    assert process.returncode == INTERRUPTED
+    assert err == b"caudex: swap: interrupted; nothing was changed\n"
+    assert cli("list", "--keys").out == b"/img/old\n"
+    # The stage is closed by then: another one may be opened at once.
+    assert cli("swap", "-q", "/img", stdin=b"/img/2\tx\n").out == b"added\t1\nremoved\t1\n"
+
+
+def test_a_killed_swap_leaves_no_stage(cli):
+    cli("put", "/img/old", "x")
+    process = staging(cli)
+    process.kill()
+    process.communicate(timeout=TIMEOUT_S)
+    again = ("swap", "-q", "/img", "/dev/null", "--empty")
+    wait_until(lambda: cli.start(*again).wait(TIMEOUT_S) == DONE, "the end of the stage")
+    assert cli("count").out == b"0\n"
+
+
+def test_a_large_swap_is_one_step(cli, tmp_path):
+    rows = tmp_path / "rows.tsv"
+    slow_rows(rows, 200_000)
+    cli("put", "/load/old", "x")
+    process = cli.start("swap", "-q", "/load", str(rows))
+    counts = set()
+    while process.poll() is None:
+        counts.add(int(cli("count", "/load").out))
+    out, _ = process.communicate(timeout=TIMEOUT_S)
+    assert process.returncode == DONE and out == b"added\t200000\nremoved\t1\n"
+    assert counts <= {1, 200_000}
+    assert cli("count").out == b"200000\n"
+
+
+def test_a_dump_is_of_one_moment(cli, tmp_path):
+    count = 100_000
+    old, new = tmp_path / "old.tsv", tmp_path / "new.tsv"
+    old.write_text("".join(f"/s/{n:06}\told{'.' * 50}\n" for n in range(count)))
+    new.write_text("".join(f"/s/{n:06}\tnew{'.' * 50}\n" for n in range(count)))
+    cli("swap", "-q", "/s", str(old))
+    process = cli.start("dump", "-q", "/s")
+    select.select([process.stdout], [], [], TIMEOUT_S)
+    cli("swap", "-q", "/s", str(new))
+    assert cli("get", "/s/000000").out.startswith(b"new")
+    out, _ = process.communicate(timeout=TIMEOUT_S)
+    assert process.returncode == DONE
+    assert out == old.read_bytes()
+    assert cli("dump", "-q", "--pages", "/s").out == new.read_bytes()
 
 
 # ---- bench ----
