@@ -11,13 +11,20 @@ from server import TIMEOUT_S
 
 CALLS = {
     "hello": 0x01, "ping": 0x02, "echo": 0x03, "get": 0x10, "match": 0x11, "match_bytes": 0x12,
-    "match_all": 0x13, "gets": 0x14, "list": 0x20, "children": 0x21, "count": 0x22, "put": 0x30,
-    "put_if": 0x31, "delete": 0x32, "drop": 0x33, "stats": 0x40,
+    "match_all": 0x13, "gets": 0x14, "ttl": 0x15, "list": 0x20, "children": 0x21, "count": 0x22,
+    "scan": 0x23, "put": 0x30, "put_if": 0x31, "delete": 0x32, "drop": 0x33, "put_ttl": 0x34,
+    "touch": 0x35, "batch": 0x36, "stage": 0x38, "stage_put": 0x39, "swap": 0x3A, "unstage": 0x3B,
+    "stats": 0x40,
 }
 STATUSES = {
-    0x00: "ok", 0x01: "row", 0x10: "not_found", 0x11: "conflict", 0x20: "malformed",
-    0x21: "unsupported", 0x22: "no_memory", 0x23: "busy", 0x24: "timeout", 0x25: "stopping",
+    0x00: "ok", 0x01: "row", 0x10: "not_found", 0x11: "conflict", 0x12: "refused",
+    0x20: "malformed", 0x21: "unsupported", 0x22: "no_memory", 0x23: "busy", 0x24: "timeout",
+    0x25: "stopping",
 }
+
+
+# Why a request is refused.
+MALFORMED, UNFIT, TOO_MANY, OCCUPIED, OUTSIDE, SLASH = range(1, 7)
 
 
 class Frame(NamedTuple):
@@ -37,6 +44,16 @@ def request(call: str, rid: int, key: bytes = b"", val: bytes = b"") -> bytes:
 def page(limit: int = 0, after: bytes = b"", content: int | None = 0) -> bytes:
     """The arguments of `list`; of `children` when `content` is None."""
     return struct.pack(">I", limit) + (b"" if content is None else bytes([content])) + after
+
+
+def scan_args(after: bytes = b"", content: int = 0) -> bytes:
+    """The arguments of `scan`."""
+    return bytes([content]) + after
+
+
+def u64(value: int) -> bytes:
+    """A number as most arguments begin with one."""
+    return struct.pack(">Q", value)
 
 
 def number(frame: Frame) -> int:

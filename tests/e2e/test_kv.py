@@ -6,11 +6,14 @@ from __future__ import annotations
 import struct
 
 import pytest
-from kv import CALLS, Frame, Peer, number, page, request
-from server import Server
+from kv import (CALLS, MALFORMED, OCCUPIED, OUTSIDE, SLASH, TOO_MANY, UNFIT, Frame, Peer, number,
+                page, request, scan_args, u64)
+from server import Server, wait_until
 
 KEY_MAX = 4096
 VALUE_MAX = 16 << 20
+BATCH_MAX = 1024
+STAGES_MAX = 16
 
 
 @pytest.fixture(scope="module", params=["tcp", "unix", "ipv6", "two workers"])
@@ -231,6 +234,215 @@ def test_delete_leaves_what_is_below_and_drop_does_not(peer):
     assert struct.unpack(">QQ", frame.val)[1] == 2
     assert keys(peer.ask("list", b"", page())) == [b"/ab"]
     assert struct.unpack(">QQ", peer.one("drop").val)[1] == 1
+
+
+def stats(peer: Peer) -> dict[str, int]:
+    """The server's counters."""
+    return {f.key.decode(): int(f.val) for f in peer.ask("stats") if f.status == "row"}
+
+
+def test_a_value_with_a_time_to_live_ends(peer):
+    expired = stats(peer)["store.expired"]
+    assert peer.one("put_ttl", b"/t", u64(200) + b"v").status == "ok"
+    assert peer.one("put_ttl", b"/t/never", u64(0) + b"n").status == "ok"
+    assert peer.one("put_ttl", b"/t/late", u64(2**64 - 1) + b"n").status == "ok"
+    assert peer.one("get", b"/t").val == b"v"
+    assert 0 < number(peer.one("ttl", b"/t")) <= 200
+    assert number(peer.one("ttl", b"/t/never")) == 0
+    assert (number(peer.one("ttl", b"/t/late")) - 1) % 2**64 > 2**62  # never, or nearly
+    assert peer.one("ttl", b"/none").status == "not_found"
+    wait_until(lambda: peer.one("get", b"/t").status == "not_found", "/t ends")
+    assert peer.one("ttl", b"/t").status == "not_found"
+    assert peer.one("match", b"/t/x").status == "not_found"
+    wait_until(lambda: number(peer.one("count", b"/t")) == 2, "/t is removed")
+    assert stats(peer)["store.expired"] == expired + 1
+
+
+def test_touch_moves_the_end_and_put_takes_it_away(peer):
+    revision = number(peer.one("put_ttl", b"/t", u64(60000) + b"v"))
+    assert peer.one("touch", b"/t", u64(120000)) == Frame("ok", peer.rid, b"", b"")
+    assert 60000 < number(peer.one("ttl", b"/t")) <= 120000
+    assert number(peer.one("gets", b"/t")) == revision
+    assert peer.one("touch", b"/t", u64(0)).status == "ok"
+    assert number(peer.one("ttl", b"/t")) == 0
+    assert peer.one("touch", b"/none", u64(1)).status == "not_found"
+    revision = number(peer.one("put_ttl", b"/t", u64(60000) + b"v"))
+    assert peer.one("put_if", b"/t", u64(revision) + b"w").status == "ok"
+    assert number(peer.one("ttl", b"/t")) == 0
+    assert peer.one("put_ttl", b"/t", u64(60000) + b"v").status == "ok"
+    assert peer.one("put", b"/t", b"w").status == "ok"
+    assert number(peer.one("ttl", b"/t")) == 0
+    assert peer.one("touch", b"/t", u64(1)).status == "ok"
+    wait_until(lambda: peer.one("get", b"/t").status == "not_found", "/t ends")
+
+
+def test_a_batch_is_done_as_a_whole(peer):
+    put(peer, b"/old", b"/old/x", b"/gone")
+    revision = number(peer.one("put", b"/r", b"1"))
+    frames = [
+        request("drop", 1, b"/old"),
+        request("put", 2, b"/old/y", b"y"),
+        request("put_if", 3, b"/r", u64(revision) + b"2"),
+        request("put_ttl", 4, b"/t", u64(60000) + b"t"),
+        request("delete", 5, b"/gone"),
+        request("delete", 6, b"/never"),
+    ]
+    frame = peer.one("batch", val=b"".join(frames))
+    assert frame.status == "ok"
+    after, writes = struct.unpack(">QI", frame.val)
+    assert writes == len(frames) and after > revision
+    assert rows(peer.ask("list", b"", page())) == [(b"/old/y", b"y"), (b"/r", b"2"), (b"/t", b"t")]
+    assert number(peer.one("ttl", b"/t")) > 0
+    assert number(peer.one("gets", b"/r")) <= after
+
+
+def test_a_batch_that_meets_another_revision_changes_nothing(peer):
+    put(peer, b"/a", b"/a/b")
+    revision = number(peer.one("put", b"/r", b"1"))
+    before = rows(peer.ask("list", b"", page()))
+    frames = request("drop", 0) + request("put", 0, b"/c", b"c")
+    for expected in (revision + 1, 0):
+        frame = peer.one("batch", val=frames + request("put_if", 0, b"/r", u64(expected) + b"2"))
+        if expected != 0:
+            assert (frame.status, frame.val) == ("conflict", struct.pack(">IQ", 2, revision))
+            assert rows(peer.ask("list", b"", page())) == before
+        else:  # the drop before it took the key away
+            assert frame.status == "ok"
+            assert rows(peer.ask("list", b"", page())) == [(b"/c", b"c"), (b"/r", b"2")]
+
+
+@pytest.mark.parametrize(
+    "frames,index,reason",
+    [
+        (b"\x7f", 0, MALFORMED),
+        (request("put", 0, b"/a", b"b")[:-1], 0, MALFORMED),
+        (request("put", 0, b"/a", b"b") + request("put_if", 0, b"/a", b"short"), 1, MALFORMED),
+        (request("put", 0, b"/a", b"b") + b"\x30", 1, MALFORMED),
+        (request("get", 0, b"/a"), 0, UNFIT),
+        (request("put", 0, b"/a", b"b") + request("batch", 0), 1, UNFIT),
+        (request("put", 0, b"/a", b"b") + request("stage", 0, b"/a"), 1, UNFIT),
+        (request("put", 0, b"/a", b"b") * (BATCH_MAX + 1), BATCH_MAX, TOO_MANY),
+    ],
+)
+def test_a_batch_that_is_none_is_refused_with_its_place(peer, frames, index, reason):
+    frame = peer.one("batch", val=frames)
+    assert (frame.status, frame.val) == ("refused", struct.pack(">IB", index, reason))
+    assert peer.one("get", b"/a").status == "not_found"
+
+
+def test_batches_of_every_size_up_to_the_limit(peer):
+    for n in (0, 1, 2, BATCH_MAX):
+        frames = b"".join(request("put", 0, b"/n%04d" % i, b"%d" % n) for i in range(n))
+        frame = peer.one("batch", val=frames)
+        assert (frame.status, struct.unpack(">QI", frame.val)[1]) == ("ok", n)
+    assert number(peer.one("count")) == BATCH_MAX
+    big = request("put", 0, b"/v", b"v" * (VALUE_MAX - 64))
+    assert peer.one("batch", val=big).status == "ok"
+    assert peer.one("delete", b"/v").status == "ok"
+
+
+def test_a_stage_is_unseen_until_it_is_swapped_in(peer, server):
+    put(peer, b"/s", b"/s/old", b"/sx")
+    frame = peer.one("stage", b"/s")
+    assert frame.status == "ok"
+    stage = frame.val
+    for i in range(1000):
+        assert peer.one("stage_put", b"/s/%d" % i, stage + u64(0) + b"new").status == "ok"
+    assert peer.one("stage_put", b"/s/t", stage + u64(60000) + b"t").status == "ok"
+    assert keys(peer.ask("list", b"", page())) == [b"/s", b"/s/old", b"/sx"]
+    frame = peer.one("swap", val=stage)
+    assert frame.status == "ok"
+    added, removed, revision = struct.unpack(">QQQ", frame.val)
+    assert (added, removed) == (1001, 2) and revision > 0
+    assert peer.one("get", b"/s").status == "not_found"
+    assert peer.one("get", b"/s/7").val == b"new"
+    assert number(peer.one("ttl", b"/s/t")) > 0
+    assert number(peer.one("count")) == 1002
+    assert peer.one("swap", val=stage).status == "not_found"
+
+
+def test_stages_are_refused_where_they_cannot_be(peer):
+    stage = peer.one("stage", b"/s").val
+    for key, reason in ((b"/s", OCCUPIED), (b"/s/x", OCCUPIED), (b"", OCCUPIED), (b"/x/", SLASH)):
+        assert peer.one("stage", key).val == bytes([reason])
+    assert peer.one("stage_put", b"/sx", stage + u64(0) + b"v").val == bytes([OUTSIDE])
+    assert peer.one("unstage", val=stage).status == "ok"
+    for call, val in (("stage_put", u64(0) + b"v"), ("swap", b""), ("unstage", b"")):
+        assert peer.one(call, b"/s" if call == "stage_put" else b"", stage + val).status == "not_found"
+    assert peer.one("get", b"/s").status == "not_found"
+
+
+def test_a_stage_ends_with_its_connection(server, peer):
+    with Peer(server.connect()) as other:
+        stages = [other.one("stage", b"/s%d" % i).val for i in range(STAGES_MAX)]
+        assert other.one("stage", b"/one-more").val == bytes([OCCUPIED])
+        assert other.one("stage_put", b"/s1/x", stages[1] + u64(0) + b"v").status == "ok"
+        assert peer.one("swap", val=stages[1]).status == "not_found"
+        assert peer.one("unstage", val=stages[1]).status == "not_found"
+        assert peer.one("stage", b"/s3").val == bytes([OCCUPIED])
+    wait_until(lambda: peer.one("stage", b"/s3").status == "ok", "the stages are closed")
+    assert peer.one("get", b"/s1/x").status == "not_found"
+
+
+def many(peer: Peer, n: int, value: bytes) -> list[bytes]:
+    """Stores `n` keys with one value, by batches."""
+    names = [b"/m/%06d" % i for i in range(n)]
+    for at in range(0, n, BATCH_MAX):
+        frames = b"".join(request("put", 0, name, value) for name in names[at : at + BATCH_MAX])
+        assert peer.one("batch", val=frames).status == "ok"
+    return names
+
+
+def test_a_scan_sends_a_subtree_of_any_size(peer):
+    names = many(peer, 20000, b"v")
+    put(peer, b"", b"/m", b"z")
+    frames = peer.ask("scan", b"/m", scan_args())
+    assert keys(frames) == [b"/m"] + names
+    assert (frames[-1].status, number(frames[-1])) == ("ok", 20001)
+    frames = peer.ask("scan", b"", scan_args(content=1))
+    assert rows(frames) == [(key, b"") for key in [b"", b"/m", *names, b"z"]]
+    assert keys(peer.ask("scan", b"", scan_args(after=names[-2]))) == [names[-1], b"z"]
+    assert number(peer.one("scan", b"/none", scan_args())) == 0
+
+
+def test_a_scan_is_of_one_version_whatever_is_written(peer, server):
+    names = many(peer, 4000, b"v" * 4000)
+    with Peer(server.connect()) as reader:
+        reader.send(request("scan", 1, b"", scan_args()) + request("count", 2))
+        assert reader.frame().key == names[0]
+        assert peer.one("drop", b"/m/").status == "ok"
+        put(peer, b"/m/000001", b"/new")
+        got = [names[0]]
+        while (frame := reader.frame()).status == "row":
+            assert frame.val == b"v" * 4000
+            got.append(frame.key)
+        assert (frame.status, number(frame)) == ("ok", len(names))
+        assert got == names
+        (frame,) = reader.answer(2)
+        assert number(frame) == 2
+
+
+def test_scans_in_a_pipeline_and_side_by_side(server, peer):
+    names = many(peer, 3000, b"v" * 100)
+    peers = [Peer(server.connect()) for _ in range(5)]
+    for other in peers:
+        other.send(request("scan", 1, b"", scan_args()) + request("ping", 2)
+                   + request("scan", 3, b"/m", scan_args(names[9])) + request("get", 4, names[0]))
+    for other in peers:
+        assert keys(other.answer(1)) == names
+        assert other.answer(2)[0].status == "ok"
+        assert keys(other.answer(3)) == names[10:]
+        assert other.answer(4)[0].val == b"v" * 100
+        other.sock.close()
+
+
+def test_a_scan_that_is_given_up_leaves_nothing(server, peer):
+    many(peer, 4000, b"v" * 4000)
+    with Peer(server.connect()) as reader:
+        reader.send(request("scan", 1, b"", scan_args()))
+        assert reader.frame().status == "row"
+        assert stats(peer)["store.snapshots"] == 1
+    wait_until(lambda: stats(peer)["store.snapshots"] == 0, "the scan's version is let go")
 
 
 @pytest.mark.parametrize(
