@@ -18,8 +18,9 @@
  *     remove                            the keys of the get questions, in their order
  *     drop                              the set's largest top-level subtree
  *
- * Times are of the thread's CPU clock, with two threads of the wall clock. `sum` is what
- * all peers must agree on. Exit status: 0, 1 out of something, 2 usage.
+ * Times are of the thread's CPU clock, of reads also of the wall clock: with two threads
+ * only that shows who waits for whom. `sum` is what all peers must agree on. Exit status: 0, 1 out
+ * of something, 2 usage.
  */
 #include "store_peer.h"
 #include "store_set.h"
@@ -351,8 +352,8 @@ static void read_threads(const struct asking *what, unsigned threads)
     }
     pthread_barrier_destroy(&together);
     const double asked = (double)(what->count / threads * threads);
-    printf("{\"ns\": %.2f, \"wall_ns\": %.2f, \"sum\": %" PRIu64 "}\n",
-           (double)(threads == 1 ? cpu : end - begin) / asked, (double)(end - begin) / asked, sum);
+    printf("{\"cpu_ns\": %.2f, \"wall_ns\": %.2f, \"sum\": %" PRIu64 "}\n", (double)cpu / asked,
+           (double)(end - begin) / asked, sum);
 }
 
 struct op {

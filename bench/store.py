@@ -47,15 +47,14 @@ READS_PATHS: tuple[Read, ...] = (
     ("match", "single", 1, "match"), ("match", "dependent", 1, "match dep."),
     ("match", "batch", 1, f"match ×{BATCH}"), ("match_all", "single", 1, "match_all"),
     ("match_bytes", "single", 1, "match_bytes"), ("miss", "single", 1, "miss"),
-    ("get", "single", 2, "get, 2 threads"), ("get", "batch", 2, f"get ×{BATCH}, 2 threads"),
-    ("match", "single", 2, "match, 2 threads"), ("match", "batch", 2, f"match ×{BATCH}, 2 threads"),
+    ("get", "single", 2, "get"), ("get", "batch", 2, f"get ×{BATCH}"),
+    ("match", "single", 2, "match"), ("match", "batch", 2, f"match ×{BATCH}"),
 )
 READS_BYTES: tuple[Read, ...] = (
     ("get", "single", 1, "get"), ("get", "dependent", 1, "get dep."), ("get", "batch", 1, f"get ×{BATCH}"),
     ("match_bytes", "single", 1, "match_bytes"), ("match_bytes", "dependent", 1, "match_bytes dep."),
     ("miss", "single", 1, "miss"),
-    ("get", "single", 2, "get, 2 threads"), ("get", "batch", 2, f"get ×{BATCH}, 2 threads"),
-    ("match_bytes", "single", 2, "match_bytes, 2 threads"),
+    ("get", "single", 2, "get"), ("get", "batch", 2, f"get ×{BATCH}"), ("match_bytes", "single", 2, "match_bytes"),
 )
 Answer = dict[str, Any]
 
@@ -104,7 +103,7 @@ class Peer:
 
 @dataclass
 class SetResult:
-    """peer → column → one figure per round (NaN-free; a column that a peer lacks is missing)."""
+    """peer → column → one figure per round; what a peer cannot do is missing."""
 
     name: str
     title: str
@@ -188,8 +187,14 @@ class Run:
     def read(self, reads: tuple[Read, ...], number: int, count: int) -> None:
         """One round of questions, other ones than the round before."""
         for op, mode, threads, column in reads:
-            self.visit(f"read {op} {mode} {threads} {number * count} {count}",
-                       lambda name, answer, column=column: self.result.add(name, column, answer["ns"]))  # type: ignore[misc]
+            def note(name: str, answer: Answer, threads: int = threads, column: str = column) -> None:
+                if threads == 1:
+                    self.result.add(name, column, answer["cpu_ns"])
+                else:
+                    self.result.add(name, f"{column}, CPU", answer["cpu_ns"])
+                    self.result.add(name, f"{column}, wall", answer["wall_ns"])
+
+            self.visit(f"read {op} {mode} {threads} {number * count} {count}", note)
 
     def finish(self) -> None:
         """What the store does not survive comes last."""
@@ -256,7 +261,6 @@ class Column:
     key: str
     title: str
     scale: float = 1
-    digits: int = 0
 
 
 WRITING = (
@@ -278,7 +282,7 @@ def number(figure: float | None, column: Column) -> str:
     if figure is None:
         return "–"
     figure /= column.scale
-    return f"{figure:,.{column.digits if figure >= 10 or column.digits else 1}f}" if figure < 10 else f"{figure:,.0f}"
+    return f"{figure:.1f}" if figure < 10 else f"{figure:,.0f}"
 
 
 def figures_table(result: SetResult, columns: tuple[Column, ...]) -> list[str]:
@@ -294,7 +298,6 @@ def ratio_table(result: SetResult, columns: tuple[Column, ...]) -> list[str]:
     used = [c for c in columns if result.median(OURS, c.key) is not None]
     rows = []
     bests = {c.key: result.best("trie", c.key) for c in used}
-    batch_of = {f"{op} ×{BATCH}{rest}": f"{op}{rest}" for op in ("get", "match") for rest in ("", ", 2 threads")}
     if any(bests.values()):
         cells = []
         for c in used:
@@ -302,23 +305,32 @@ def ratio_table(result: SetResult, columns: tuple[Column, ...]) -> list[str]:
             ratio = result.ratio(OURS, best, c.key) if best else None
             cells.append(f"{ratio:.2f} {best}" if ratio is not None else "–")
         rows.append(["best trie", *cells])
-    singles = [c for c in used if c.key in batch_of]
     if HASH_TABLE in result.peers:
         ratios = [result.ratio(OURS, HASH_TABLE, c.key) for c in used]
         rows.append([HASH_TABLE, *(f"{ratio:.2f}" if ratio is not None else "–" for ratio in ratios)])
     lines = table(["ours as a multiple of", *(c.title for c in used)], rows) if rows else []
-    for c in singles:
-        best = result.best("trie", batch_of[c.key])
-        mine, theirs = result.median(OURS, c.key), result.median(best, batch_of[c.key]) if best else None
-        if mine is not None and theirs:
-            lines.append(f"{c.title}, of the best trie one at a time ({best}): {mine / theirs:.2f}.")
-    return lines + [""] if singles else lines
+    return lines + batch_lines(result, used)
+
+
+def batch_lines(result: SetResult, columns: tuple[Column, ...] | list[Column]) -> list[str]:
+    """Ours batched against the best trie, which answers one question at a time."""
+    lines = []
+    for c in columns:
+        single = c.key.removesuffix(f" ×{BATCH}")
+        best = result.best("trie", single)
+        ours, trie = result.median(OURS, c.key), result.median(best, single) if best else None
+        if single != c.key and ours is not None and trie:
+            lines += [f"Ours, {c.title}, as a multiple of the best trie's {single} ({best}): {ours / trie:.2f}.", ""]
+    return lines
 
 
 def reading_columns(result: SetResult, threads: int) -> tuple[Column, ...]:
-    """Those of the set, in order."""
+    """Those of the set, in order; both clocks with two threads."""
     reads = READS_BYTES if result.name == "phone" else READS_PATHS
-    return tuple(Column(column, column.removesuffix(", 2 threads")) for _, _, n, column in reads if n == threads)
+    names = [column for _, _, n, column in reads if n == threads]
+    if threads > 1:
+        names = [f"{name}, {clock}" for name in names for clock in ("wall", "CPU")]
+    return tuple(Column(name, name) for name in names)
 
 
 def machine() -> str:
@@ -341,7 +353,7 @@ def report(results: list[SetResult], rounds: int) -> str:
                   f"{s['segments_mean']} segments, {s['nodes_per_key']} distinct boundaries a key.", "",
                   "Memory and writing:", "", *figures_table(result, WRITING),
                   "Reading, ns an answer, one thread:", "", *figures_table(result, reading_columns(result, 1)),
-                  "Reading, ns an answer, two threads together:", "",
+                  "Two threads, ns an answer: wall (time ÷ answers of both) and CPU (of one thread):", "",
                   *figures_table(result, reading_columns(result, 2)),
                   "Ratios, medians of those inside each round:", "",
                   *ratio_table(result, WRITING), *ratio_table(result, reading_columns(result, 1))]
@@ -358,8 +370,9 @@ OTHERS = "#9a9a9a"
 
 
 def panel(result: SetResult, key: str, title: str, x: float, y: float) -> list[str]:
-    """Bars from zero, one a peer; the number at each is the median."""
-    medians = {peer: result.median(peer, key) for peer in result.peers}
+    """Bars from zero, one a peer; without a batch of its own a peer is asked one by one."""
+    medians = {peer: result.median(peer, key) or result.median(peer, key.removesuffix(f" ×{BATCH}"))
+               for peer in result.peers}
     known = [median for median in medians.values() if median is not None]
     if not known:
         return []
@@ -386,8 +399,8 @@ def plot(results: list[SetResult]) -> str:
         panels = (("B/key", "memory, B/key"), ("insert", "insert, ns"), ("get dep.", "get, dependent, ns"),
                   (("match_bytes dep.", "match_bytes, dependent, ns") if bytes_only else
                    ("match dep.", "match, dependent, ns")),
-                  ((f"get ×{BATCH}", f"get, batch of {BATCH}, ns") if bytes_only else
-                   (f"match ×{BATCH}", f"match, batch of {BATCH}, ns")))
+                  ((f"get ×{BATCH}", f"get, {BATCH} at once, ns") if bytes_only else
+                   (f"match ×{BATCH}", f"match, {BATCH} at once, ns")))
         body.append(f'<text x="8" y="{y + 12}" font-size="13" font-weight="bold">'
                     f'{result.name}: {result.statistics["keys"]:,.0f} {result.title}</text>')
         top = y + HEAD
