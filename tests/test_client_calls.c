@@ -13,10 +13,34 @@
 
 /* ---- every call ---- */
 
-/* Like rig_take(), but logs the typed body; `arg` is a ticket whose rows count calls. */
+/* The typed body of an answer to a call that writes. */
+static void log_write_body(struct split_log *log, enum kv_call call, const struct kv_reply *r)
+{
+    const bool ok = r->status == KV_STATUS_OK;
+    if (call == KV_CALL_PUT_IF && !ok) {
+        split_print(log, " current=%llu", (unsigned long long)r->body.current.revision);
+    } else if (call == KV_CALL_BATCH && !ok) {
+        split_print(log, " index=%u revision=%llu", r->body.mismatch.index,
+                    (unsigned long long)r->body.mismatch.revision);
+    } else if (call == KV_CALL_STAGE_PUT && !ok) {
+        split_print(log, " reason=%u", r->body.refusal.reason);
+    } else if (call == KV_CALL_STAGE) {
+        split_print(log, " stage=%u", r->body.staged.stage);
+    } else if (call == KV_CALL_SWAP) {
+        split_print(log, " added=%llu removed=%llu revision=%llu",
+                    (unsigned long long)r->body.swapped.added,
+                    (unsigned long long)r->body.swapped.removed,
+                    (unsigned long long)r->body.swapped.revision);
+    } else if (call == KV_CALL_DROP) {
+        split_print(log, " revision=%llu keys=%llu", (unsigned long long)r->body.dropped.revision,
+                    (unsigned long long)r->body.dropped.keys);
+    } else if (call == KV_CALL_PUT || call == KV_CALL_PUT_TTL || call == KV_CALL_DELETE) {
+        split_print(log, " revision=%llu", (unsigned long long)r->body.written.revision);
+    }
+}
+
 static void log_body(struct split_log *log, enum kv_call call, const struct kv_reply *r)
 {
-    const unsigned long long revision = (unsigned long long)r->body.written.revision;
     const bool ok = r->status == KV_STATUS_OK;
     if (call == KV_CALL_HELLO) {
         const struct kv_hello_info *info = &r->body.hello_info;
@@ -34,13 +58,12 @@ static void log_body(struct split_log *log, enum kv_call call, const struct kv_r
                     r->body.child.stored);
     } else if (call == KV_CALL_COUNT) {
         split_print(log, " keys=%llu", (unsigned long long)r->body.total.keys);
-    } else if (call == KV_CALL_PUT_IF && !ok) {
-        split_print(log, " current=%llu", (unsigned long long)r->body.current.revision);
-    } else if (call == KV_CALL_PUT || call == KV_CALL_PUT_IF || call == KV_CALL_DELETE) {
-        split_print(log, " revision=%llu", revision);
-    } else if (call == KV_CALL_DROP) {
-        split_print(log, " revision=%llu keys=%llu", (unsigned long long)r->body.dropped.revision,
-                    (unsigned long long)r->body.dropped.keys);
+    } else if (call == KV_CALL_TTL) {
+        split_print(log, " remaining=%llu", (unsigned long long)r->body.lifetime.remaining_ms);
+    } else if (call == KV_CALL_SCAN && ok) {
+        split_print(log, " rows=%llu", (unsigned long long)r->body.scan_end.rows);
+    } else {
+        log_write_body(log, call, r);
     }
 }
 
@@ -67,7 +90,7 @@ static void take(void *arg, enum cdx_status status, const struct kv_reply *r)
     split_print(asked->log, "%s\n", r->is_last ? "" : " …");
 }
 
-/* Sends every call once, in the description's order, so that their RIDs are 1 to 16. */
+/* Sends every call once, in the description's order, so that their RIDs count from 1. */
 static void send_every_call(struct cdx_core *core, struct asked *asked)
 {
     const struct cdx_bytes k = CDX_STR("/k");
@@ -75,7 +98,12 @@ static void send_every_call(struct cdx_core *core, struct asked *asked)
     const struct kv_list_args list = {
         .limit = 3, .content = KV_CONTENT_KEYS, .after = CDX_STR("z")};
     const struct kv_children_args children = {.limit = 4, .after = CDX_STR("y")};
+    const struct kv_scan_args scan = {.content = KV_CONTENT_KEYS, .after = CDX_STR("x")};
     const struct kv_put_if_args put_if = {.revision = 5, .value = CDX_STR("v")};
+    const struct kv_put_ttl_args put_ttl = {.ttl_ms = 6, .value = CDX_STR("v")};
+    const struct kv_touch_args touch = {.ttl_ms = 7};
+    const struct kv_stage_put_args stage_put = {.stage = 8, .ttl_ms = 9, .value = CDX_STR("v")};
+    const struct kv_staged staged = {.stage = 8};
     size_t i = 0;
 #define SEND(...) assert_int_equal(__VA_ARGS__, CDX_OK)
     SEND(kv_hello_send(core, &hello, take, &asked[i++], NULL));
@@ -86,13 +114,22 @@ static void send_every_call(struct cdx_core *core, struct asked *asked)
     SEND(kv_match_bytes_send(core, k, take, &asked[i++], NULL));
     SEND(kv_match_all_send(core, k, take, &asked[i++], NULL));
     SEND(kv_gets_send(core, k, take, &asked[i++], NULL));
+    SEND(kv_ttl_send(core, k, take, &asked[i++], NULL));
     SEND(kv_list_send(core, k, &list, take, &asked[i++], NULL));
     SEND(kv_children_send(core, k, &children, take, &asked[i++], NULL));
     SEND(kv_count_send(core, k, take, &asked[i++], NULL));
+    SEND(kv_scan_send(core, k, &scan, take, &asked[i++], NULL));
     SEND(kv_put_send(core, k, CDX_STR("v"), take, &asked[i++], NULL));
     SEND(kv_put_if_send(core, k, &put_if, take, &asked[i++], NULL));
     SEND(kv_delete_send(core, k, take, &asked[i++], NULL));
     SEND(kv_drop_send(core, k, take, &asked[i++], NULL));
+    SEND(kv_put_ttl_send(core, k, &put_ttl, take, &asked[i++], NULL));
+    SEND(kv_touch_send(core, k, &touch, take, &asked[i++], NULL));
+    SEND(kv_batch_send(core, CDX_STR("b"), take, &asked[i++], NULL));
+    SEND(kv_stage_send(core, k, take, &asked[i++], NULL));
+    SEND(kv_stage_put_send(core, k, &stage_put, take, &asked[i++], NULL));
+    SEND(kv_swap_send(core, &staged, take, &asked[i++], NULL));
+    SEND(kv_unstage_send(core, &staged, take, &asked[i++], NULL));
     SEND(kv_stats_send(core, take, &asked[i++], NULL));
     assert_int_equal(i, KV_CALLS_COUNT);
 }
@@ -106,14 +143,23 @@ static const char *const every_request =
     "request type=18 rid=6 key=2f6b val=\n"
     "request type=19 rid=7 key=2f6b val=\n"
     "request type=20 rid=8 key=2f6b val=\n"
-    "request type=32 rid=9 key=2f6b val=00000003017a limit=3 content=1 after=7a\n"
-    "request type=33 rid=10 key=2f6b val=0000000479 limit=4 after=79\n"
-    "request type=34 rid=11 key=2f6b val=\n"
-    "request type=48 rid=12 key=2f6b val=76\n"
-    "request type=49 rid=13 key=2f6b val=000000000000000576 revision=5 value=76\n"
-    "request type=50 rid=14 key=2f6b val=\n"
-    "request type=51 rid=15 key=2f6b val=\n"
-    "request type=64 rid=16 key= val=\n";
+    "request type=21 rid=9 key=2f6b val=\n"
+    "request type=32 rid=10 key=2f6b val=00000003017a limit=3 content=1 after=7a\n"
+    "request type=33 rid=11 key=2f6b val=0000000479 limit=4 after=79\n"
+    "request type=34 rid=12 key=2f6b val=\n"
+    "request type=35 rid=13 key=2f6b val=0178 content=1 after=78\n"
+    "request type=48 rid=14 key=2f6b val=76\n"
+    "request type=49 rid=15 key=2f6b val=000000000000000576 revision=5 value=76\n"
+    "request type=50 rid=16 key=2f6b val=\n"
+    "request type=51 rid=17 key=2f6b val=\n"
+    "request type=52 rid=18 key=2f6b val=000000000000000676 ttl_ms=6 value=76\n"
+    "request type=53 rid=19 key=2f6b val=0000000000000007 ttl_ms=7\n"
+    "request type=54 rid=20 key= val=62\n"
+    "request type=56 rid=21 key=2f6b val=\n"
+    "request type=57 rid=22 key=2f6b val=00000008000000000000000976 stage=8 ttl_ms=9 value=76\n"
+    "request type=58 rid=23 key= val=00000008 stage=8\n"
+    "request type=59 rid=24 key= val=00000008 stage=8\n"
+    "request type=64 rid=25 key= val=\n";
 
 static void answer_every_call(struct cdx_out *out)
 {
@@ -129,27 +175,44 @@ static void answer_every_call(struct cdx_out *out)
     const struct kv_written written = {.revision = 12};
     const struct kv_current current = {.revision = 13};
     const struct kv_dropped dropped = {.revision = 14, .keys = 15};
-    SEND(kv_hello_ok_encode(out, 1, &info));
-    SEND(kv_ping_ok_encode(out, 2));
-    SEND(kv_echo_ok_encode(out, 3, v));
-    SEND(kv_get_ok_encode(out, 4, v));
-    SEND(kv_match_ok_encode(out, 5, k, v));
-    SEND(kv_match_bytes_not_found_encode(out, 6));
-    SEND(kv_match_all_row_encode(out, 7, k, v));
-    SEND(kv_match_all_row_encode(out, 7, v, k));
-    SEND(kv_match_all_ok_encode(out, 7, &rows_end));
-    SEND(kv_gets_ok_encode(out, 8, &revised));
-    SEND(kv_list_row_encode(out, 9, k, v));
-    SEND(kv_list_ok_encode(out, 9, &page_end));
-    SEND(kv_children_row_encode(out, 10, k, &child));
-    SEND(kv_children_ok_encode(out, 10, &page_end));
-    SEND(kv_count_ok_encode(out, 11, &total));
-    SEND(kv_put_ok_encode(out, 12, &written));
-    SEND(kv_put_if_conflict_encode(out, 13, &current));
-    SEND(kv_delete_ok_encode(out, 14, &written));
-    SEND(kv_drop_ok_encode(out, 15, &dropped));
-    SEND(kv_stats_row_encode(out, 16, k, v));
-    SEND(kv_stats_ok_encode(out, 16, &rows_end));
+    const struct kv_lifetime lifetime = {.remaining_ms = 16};
+    const struct kv_scan_end scan_end = {.rows = 1};
+    const struct kv_mismatch mismatch = {.index = 17, .revision = 18};
+    const struct kv_staged staged = {.stage = 19};
+    const struct kv_refusal refusal = {.reason = KV_REASON_OUTSIDE};
+    const struct kv_swapped swapped = {.added = 20, .removed = 21, .revision = 22};
+    uint32_t rid = 1;
+    SEND(kv_hello_ok_encode(out, rid++, &info));
+    SEND(kv_ping_ok_encode(out, rid++));
+    SEND(kv_echo_ok_encode(out, rid++, v));
+    SEND(kv_get_ok_encode(out, rid++, v));
+    SEND(kv_match_ok_encode(out, rid++, k, v));
+    SEND(kv_match_bytes_not_found_encode(out, rid++));
+    SEND(kv_match_all_row_encode(out, rid, k, v));
+    SEND(kv_match_all_row_encode(out, rid, v, k));
+    SEND(kv_match_all_ok_encode(out, rid++, &rows_end));
+    SEND(kv_gets_ok_encode(out, rid++, &revised));
+    SEND(kv_ttl_ok_encode(out, rid++, &lifetime));
+    SEND(kv_list_row_encode(out, rid, k, v));
+    SEND(kv_list_ok_encode(out, rid++, &page_end));
+    SEND(kv_children_row_encode(out, rid, k, &child));
+    SEND(kv_children_ok_encode(out, rid++, &page_end));
+    SEND(kv_count_ok_encode(out, rid++, &total));
+    SEND(kv_scan_row_encode(out, rid, k, v));
+    SEND(kv_scan_ok_encode(out, rid++, &scan_end));
+    SEND(kv_put_ok_encode(out, rid++, &written));
+    SEND(kv_put_if_conflict_encode(out, rid++, &current));
+    SEND(kv_delete_ok_encode(out, rid++, &written));
+    SEND(kv_drop_ok_encode(out, rid++, &dropped));
+    SEND(kv_put_ttl_ok_encode(out, rid++, &written));
+    SEND(kv_touch_not_found_encode(out, rid++));
+    SEND(kv_batch_conflict_encode(out, rid++, &mismatch));
+    SEND(kv_stage_ok_encode(out, rid++, &staged));
+    SEND(kv_stage_put_refused_encode(out, rid++, &refusal));
+    SEND(kv_swap_ok_encode(out, rid++, &swapped));
+    SEND(kv_unstage_ok_encode(out, rid++));
+    SEND(kv_stats_row_encode(out, rid, k, v));
+    SEND(kv_stats_ok_encode(out, rid, &rows_end));
 }
 
 static const char *const every_answer =
@@ -164,15 +227,26 @@ static const char *const every_answer =
     "match_all: row key=76 val=6b …\n"
     "match_all: ok val=00000002 rows=2\n"
     "gets: ok val=000000000000000976 revision=9 value=76\n"
+    "ttl: ok val=0000000000000010 remaining=16\n"
     "list: row key=6b val=76 …\n"
     "list: ok val=0000000101 rows=1 more=1\n"
     "children: row key=6b val=000000000000000a01 keys=10 stored=1 …\n"
     "children: ok val=0000000101 rows=1 more=1\n"
     "count: ok val=000000000000000b keys=11\n"
+    "scan: row key=6b val=76 …\n"
+    "scan: ok val=0000000000000001 rows=1\n"
     "put: ok val=000000000000000c revision=12\n"
     "put_if: conflict val=000000000000000d current=13\n"
     "delete: ok val=000000000000000c revision=12\n"
     "drop: ok val=000000000000000e000000000000000f revision=14 keys=15\n"
+    "put_ttl: ok val=000000000000000c revision=12\n"
+    "touch: not_found\n"
+    "batch: conflict val=000000110000000000000012 index=17 revision=18\n"
+    "stage: ok val=00000013 stage=19\n"
+    "stage_put: refused val=05 reason=5\n"
+    "swap: ok val=000000000000001400000000000000150000000000000016 added=20 removed=21 "
+    "revision=22\n"
+    "unstage: ok\n"
     "stats: row key=6b val=76 …\n"
     "stats: ok val=00000002 rows=2\n";
 

@@ -4,6 +4,28 @@
 
 #include <caudex/kv.h>
 
+/* Bodies of requests that carry no value. */
+static void print_small_body(struct split_log *log, const struct kv_request *m)
+{
+    switch (m->type) {
+    case KV_CALL_SCAN:
+        split_print(log, " content=%u", m->body.scan.content);
+        split_print_bytes(log, "after", m->body.scan.after);
+        break;
+    case KV_CALL_TOUCH:
+        split_print(log, " ttl_ms=%llu", (unsigned long long)m->body.touch.ttl_ms);
+        break;
+    case KV_CALL_SWAP:
+        split_print(log, " stage=%u", m->body.swap.stage);
+        break;
+    case KV_CALL_UNSTAGE:
+        split_print(log, " stage=%u", m->body.unstage.stage);
+        break;
+    default:
+        break;
+    }
+}
+
 static void print_body(struct split_log *log, const struct kv_request *m)
 {
     switch (m->type) {
@@ -23,7 +45,17 @@ static void print_body(struct split_log *log, const struct kv_request *m)
         split_print(log, " revision=%llu", (unsigned long long)m->body.put_if.revision);
         split_print_bytes(log, "value", m->body.put_if.value);
         break;
+    case KV_CALL_PUT_TTL:
+        split_print(log, " ttl_ms=%llu", (unsigned long long)m->body.put_ttl.ttl_ms);
+        split_print_bytes(log, "value", m->body.put_ttl.value);
+        break;
+    case KV_CALL_STAGE_PUT:
+        split_print(log, " stage=%u ttl_ms=%llu", m->body.stage_put.stage,
+                    (unsigned long long)m->body.stage_put.ttl_ms);
+        split_print_bytes(log, "value", m->body.stage_put.value);
+        break;
     default:
+        print_small_body(log, m);
         break;
     }
 }
