@@ -75,6 +75,13 @@ static void words_are_completed(void **state)
         {"get ", 3, ""},
         {"get", 1, "get "},
         {"put /img/c", 1, "/img/cats "},
+        {"put --ttl 5s -e /img/c", 1, "/img/cats "},
+        {"put /img/cats /img/c", 0, ""},
+        {"touch /img/c", 1, "/img/cats "},
+        {"swap /img/c", 1, "/img/cats "},
+        {"swap /img/c /img/c", 0, ""},
+        {"-s x:1 swap --format tsv /img/c", 1, "/img/cats "},
+        {"swap --em", 1, "--empty "},
         {"get /nowhere/x", 0, ""},
         {"get \\q", 0, ""},
     };

@@ -130,6 +130,18 @@ static const struct cli_command *command_of(const struct cli_words *words, size_
     return NULL;
 }
 
+/* How many arguments of the command stand before the last word. */
+static size_t arguments_before(const struct cli_command *command, const struct cli_words *words,
+                               size_t last)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < last; i++) {
+        bool option = words->items[i].len > 1 && words->items[i].data[0] == '-';
+        count += !option && awaiting_value(command, words, i) == NULL;
+    }
+    return count != 0 ? count - 1 : 0; /* the command itself */
+}
+
 static void offer_for(struct cli *cli, const struct cli_words *words, size_t last,
                       struct cdx_bytes word, struct cli_candidates *candidates)
 {
@@ -145,11 +157,15 @@ static void offer_for(struct cli *cli, const struct cli_words *words, size_t las
         offer_options(candidates, word, cli_global_options, cli_global_option_count);
         return;
     }
-    if (command == NULL || command->word_kind == CLI_WORD_COMMAND)
+    enum cli_word_kind kind = CLI_WORD_NONE;
+    if (command != NULL)
+        kind =
+            arguments_before(command, words, last) == 0 ? command->word_kind : command->later_kind;
+    if (command == NULL || kind == CLI_WORD_COMMAND)
         offer_commands(candidates, word);
-    if (command != NULL && command->word_kind == CLI_WORD_COMMAND)
+    if (kind == CLI_WORD_COMMAND)
         offer_topics(candidates, word);
-    else if (command != NULL && command->word_kind == CLI_WORD_KEY)
+    else if (kind == CLI_WORD_KEY)
         offer_keys(cli, candidates, word);
 }
 

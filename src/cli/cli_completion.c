@@ -128,30 +128,50 @@ static void options_function(struct cli_buf *out)
     cli_buf_text(out, "'\n}\n\n");
 }
 
+/* How the scripts call what an argument is. */
+static void word_kind(struct cli_buf *out, enum cli_word_kind kind)
+{
+    switch (kind) {
+    case CLI_WORD_NONE:
+        cli_buf_text(out, "none");
+        break;
+    case CLI_WORD_KEY:
+        cli_buf_text(out, "keys");
+        break;
+    case CLI_WORD_PATH:
+        cli_buf_text(out, "files");
+        break;
+    case CLI_WORD_SHELL:
+        cli_buf_text(out, "words bash zsh fish");
+        break;
+    case CLI_WORD_COMMAND:
+        cli_buf_text(out, "words ");
+        command_names(out);
+        topic_names(out);
+        break;
+    }
+}
+
 static void words_function(struct cli_buf *out)
 {
     cli_buf_text(out,
-                 "# What the arguments of command $1 are: keys, files, words … or none.\n"
-                 "_caudex_words() {\n    case $1 in\n");
+                 "# What the argument of command $1 behind $2 others is: keys, files, words … or "
+                 "none.\n"
+                 "_caudex_words() {\n    case \"$1 $2\" in\n");
     for (size_t i = 0; i < cli_command_count; i++) {
         const struct cli_command *command = &cli_commands[i];
         if (!is_listed(command) || command->word_kind == CLI_WORD_NONE)
             continue;
-        cli_buf_printf(out, "        %s) echo ", command->name);
-        if (command->word_kind == CLI_WORD_KEY)
-            cli_buf_text(out, "keys");
-        else if (command->word_kind == CLI_WORD_PATH)
-            cli_buf_text(out, "files");
-        else if (command->word_kind == CLI_WORD_SHELL)
-            cli_buf_text(out, "words bash zsh fish");
-        else {
-            cli_buf_text(out, "words ");
-            command_names(out);
-            topic_names(out);
-        }
+        cli_buf_printf(out, "        %s\\ 0) echo ", command->name);
+        word_kind(out, command->word_kind);
+        cli_buf_text(out, " ;;\n");
+        if (command->later_kind == CLI_WORD_NONE)
+            continue;
+        cli_buf_printf(out, "        %s\\ *) echo ", command->name);
+        word_kind(out, command->later_kind);
         cli_buf_text(out, " ;;\n");
     }
-    cli_buf_text(out, "        '') echo words ");
+    cli_buf_text(out, "        \\ *) echo words ");
     command_names(out);
     cli_buf_text(out, ";;\n        *) echo none ;;\n    esac\n}\n\n");
 }
@@ -159,7 +179,8 @@ static void words_function(struct cli_buf *out)
 static const char bash_body[] =
     "# bash splits words at ':' and '=', keys and addresses do not: split the line anew.\n"
     "_caudex() {\n"
-    "    local line=${COMP_LINE:0:COMP_POINT} command='' value='' kind i word last cur key\n"
+    "    local line=${COMP_LINE:0:COMP_POINT} command='' value='' count=0 kind i word last cur "
+    "key\n"
     "    local -a typed=() server=()\n"
     "    read -ra typed <<< \"$line\"\n"
     "    [[ $line == *[[:space:]] ]] && typed+=('')\n"
@@ -177,9 +198,11 @@ static const char bash_body[] =
     "            fi\n"
     "        elif [[ -z $command ]]; then\n"
     "            command=$word\n"
+    "        else\n"
+    "            ((++count))\n"
     "        fi\n"
     "    done\n"
-    "    kind=${value:-$(_caudex_words \"$command\")}\n"
+    "    kind=${value:-$(_caudex_words \"$command\" $count)}\n"
     "    [[ -z $value && $cur == -* ]] && kind=\"words $(_caudex_options \"$command\")\"\n"
     "    COMPREPLY=()\n"
     "    case $kind in\n"
@@ -201,7 +224,7 @@ static const char bash_body[] =
 
 static const char zsh_body[] =
     "_caudex() {\n"
-    "    local cur=${words[CURRENT]} command='' value='' kind word i\n"
+    "    local cur=${words[CURRENT]} command='' value='' count=0 kind word i\n"
     "    local -a server\n"
     "    for ((i = 2; i < CURRENT; i++)); do\n"
     "        word=${words[i]}\n"
@@ -215,13 +238,15 @@ static const char zsh_body[] =
     "            fi\n"
     "        elif [[ -z $command ]]; then\n"
     "            command=$word\n"
+    "        else\n"
+    "            ((++count))\n"
     "        fi\n"
     "    done\n"
     "    if [[ -z $value && $cur == -* ]]; then\n"
     "        compadd -- ${=$(_caudex_options \"$command\")}\n"
     "        return\n"
     "    fi\n"
-    "    kind=${value:-$(_caudex_words \"$command\")}\n"
+    "    kind=${value:-$(_caudex_words \"$command\" $count)}\n"
     "    case $kind in\n"
     "        words*) compadd -- ${=kind#words} ;;\n"
     "        files) _files ;;\n"
@@ -257,13 +282,12 @@ static void fish_option(struct cli_buf *out, const char *condition, const struct
     cli_buf_byte(out, '\n');
 }
 
-static void fish_words(struct cli_buf *out, const char *condition,
-                       const struct cli_command *command)
+static void fish_words(struct cli_buf *out, const char *condition, enum cli_word_kind kind)
 {
-    if (command->word_kind == CLI_WORD_NONE)
+    if (kind == CLI_WORD_NONE)
         return;
     cli_buf_printf(out, "complete -c caudex%s", condition);
-    switch (command->word_kind) {
+    switch (kind) {
     case CLI_WORD_KEY:
         cli_buf_text(out, " -a '(__caudex_keys)'\n");
         break;
@@ -297,7 +321,8 @@ static void fish_command(struct cli_buf *out, const struct cli_command *command)
     } else {
         for (size_t i = 0; i < command->option_count; i++)
             fish_option(out, (const char *)condition.data, &command->options[i]);
-        fish_words(out, (const char *)condition.data, command);
+        fish_words(out, (const char *)condition.data, command->word_kind);
+        fish_words(out, (const char *)condition.data, command->later_kind);
     }
     cli_buf_free(&condition);
 }

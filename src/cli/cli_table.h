@@ -99,7 +99,8 @@ struct cli_command {
     const char *alias; /* a second name, or NULL */
     const char *words; /* "KEY [VALUE]"; empty: takes none */
     uint8_t words_min, words_max;
-    enum cli_word_kind word_kind;
+    enum cli_word_kind word_kind;  /* of the first argument … */
+    enum cli_word_kind later_kind; /* … and of those behind it */
     enum cli_place place;
     const char *summary;  /* one line, for the list of commands */
     const char *text;     /* paragraphs; a line that begins with two spaces stands as it is */

@@ -1021,6 +1021,13 @@ printf '%s\n' "${COMPREPLY[@]}"
     ("caudex get /i", ["/img/"]),
     ("caudex completion ", ["bash", "zsh", "fish"]),
     ("caudex get /a:", ["b"]),
+    ("caudex swap /img/c", ["/img/cats"]),
+    ("caudex -s x:1 swap -q --format tsv /img/cats /img/c", []),
+    ("caudex swap /img /proc/sys/kernel/osre", ["/proc/sys/kernel/osrelease"]),
+    ("caudex apply /proc/sys/kernel/osre", ["/proc/sys/kernel/osrelease"]),
+    ("caudex put --ttl 5s /img/c", ["/img/cats"]),
+    ("caudex put /img/cats /img/c", []),
+    ("caudex swap --em", ["--empty"]),
 ])
 def test_bash_completes(cli, tmp_path, line, replies):
     for key in ("/img/cats", "/img/dogs", "/a:b"):
