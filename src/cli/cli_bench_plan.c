@@ -12,7 +12,8 @@
 static const uint8_t allowed[] = {
     KV_CALL_PING,        KV_CALL_ECHO,      KV_CALL_GET,    KV_CALL_GETS,     KV_CALL_MATCH,
     KV_CALL_MATCH_BYTES, KV_CALL_MATCH_ALL, KV_CALL_LIST,   KV_CALL_CHILDREN, KV_CALL_COUNT,
-    KV_CALL_PUT,         KV_CALL_PUT_IF,    KV_CALL_DELETE,
+    KV_CALL_PUT,         KV_CALL_PUT_IF,    KV_CALL_DELETE, KV_CALL_PUT_TTL,  KV_CALL_TOUCH,
+    KV_CALL_TTL,         KV_CALL_SCAN,
 };
 
 /* Weights above this would say nothing that a quotient below it does not. */
@@ -160,6 +161,8 @@ static uint8_t draw_kind(const struct cli_bench_plan *plan, uint64_t *state)
 
 /* Rows that a page of list or children is asked for: a screenful. */
 #define PAGE_ROWS 20u
+/* Milliseconds that put_ttl and touch give a key: longer than most runs. */
+#define TTL_MS 60000u
 /* What match asks below a key, so that the answer is found on the way up. */
 #define BELOW "/1.jpg"
 
@@ -174,7 +177,10 @@ static enum cdx_status encode(struct cdx_out *out, uint8_t call, uint32_t rid, s
     uint8_t path[KV_PATH_NBYTES_MAX];
     const struct kv_list_args list = {.limit = PAGE_ROWS};
     const struct kv_children_args children = {.limit = PAGE_ROWS};
+    const struct kv_scan_args scan = {.content = KV_CONTENT_ENTRIES};
     const struct kv_put_if_args put_if = {.value = value};
+    const struct kv_put_ttl_args put_ttl = {.ttl_ms = TTL_MS, .value = value};
+    const struct kv_touch_args touch = {.ttl_ms = TTL_MS};
     if (is_match(call) && key.len + sizeof BELOW - 1 <= sizeof path) {
         memcpy(path, key.data, key.len);
         memcpy(path + key.len, BELOW, sizeof BELOW - 1);
@@ -189,6 +195,12 @@ static enum cdx_status encode(struct cdx_out *out, uint8_t call, uint32_t rid, s
         return kv_list_request_encode(out, rid, key, &list);
     case KV_CALL_CHILDREN:
         return kv_children_request_encode(out, rid, key, &children);
+    case KV_CALL_SCAN:
+        return kv_scan_request_encode(out, rid, key, &scan);
+    case KV_CALL_PUT_TTL:
+        return kv_put_ttl_request_encode(out, rid, key, &put_ttl);
+    case KV_CALL_TOUCH:
+        return kv_touch_request_encode(out, rid, key, &touch);
     case KV_CALL_PUT:
         return kv_put_request_encode(out, rid, key, value);
     case KV_CALL_PUT_IF:

@@ -392,8 +392,8 @@ static const struct cli_option bench_options[] = {
      .value = "LIST",
      .fallback = "get=80,match=15,put=5",
      .help = "Which calls, and how often: CALL=WEIGHT, separated by commas. Any of ping, echo, "
-             "get, gets, match, match_bytes, match_all, list, children, count, put, put_if, "
-             "delete."},
+             "get, gets, ttl, match, match_bytes, match_all, list, children, count, scan, put, "
+             "put_if, put_ttl, touch, delete."},
     {.id = CLI_OPT_KEYS_FILE,
      .kind = CLI_PATH,
      .letter = 'k',
@@ -678,10 +678,11 @@ const struct cli_command cli_commands[] = {
          "of each call (median, 90 %, 99 %, 99.9 %, longest) and the answers by status. Every "
          "answer is parsed and checked against its request; one that does not fit ends the run "
          "with exit status 4.\n\n"
-         "The calls that write (put, put_if, delete) change the store: generated keys lie below "
-         "/bench/, 'caudex drop /bench' removes them; keys of --keys FILE are used as they are. "
-         "Requests are encoded before the clock runs. A saturated generator measures itself: "
-         "raise --threads until the rate no longer grows.",
+         "The calls that write (put, put_if, put_ttl, touch, delete) change the store: generated "
+         "keys lie below /bench/, 'caudex drop /bench' removes them; keys of --keys FILE are used "
+         "as they are. put_ttl and touch let a key end after a minute. Requests are encoded before "
+         "the clock runs. A saturated generator measures itself: raise --threads until the rate no "
+         "longer grows.",
      .examples = "caudex bench --fill\n"
                  "caudex bench --ratio match=1 --pipeline 100 --duration 10s\n"
                  "caudex bench --rate 50k --connections 200 --json"},

@@ -735,10 +735,11 @@ def test_bench(cli):
                "-p8").out.decode()
     assert re.search(r"^get +\d+ ", text, re.M) and "4 connections × 8 open requests" in text
     report, = cli.json("bench", "--keyspace", "1000", "-n20k", "-T2", "-c4", "--ratio",
-                       "get=4,match=2,put=1,list=1,match_all=1,delete=1,put_if=1,ping=1,echo=1")
+                       "get=4,match=2,put=1,list=1,match_all=1,delete=1,put_if=1,ping=1,echo=1,"
+                       "ttl=1,put_ttl=1,touch=1,scan=1")
     assert report["requests"] == 20000 and report["status"] == "ok"
     calls = {call["call"]: call for call in report["calls"]}
-    assert len(calls) == 9
+    assert len(calls) == 13
     for call in calls.values():
         assert sum(call["statuses"].values()) == call["requests"]
         latency = call["latency_us"]
