@@ -30,12 +30,26 @@ static const struct kv_written written = {UINT64_C(0x0102030405060708)};
 static const struct kv_current current = {43};
 static const struct kv_put_if_args put_if = {42, {(const uint8_t *)"v", 1}};
 static const struct kv_dropped dropped = {45, 2};
+static const struct kv_lifetime lifetime = {59990};
+static const struct kv_scan_args scan_args = {KV_CONTENT_KEYS, {(const uint8_t *)"/a", 2}};
+static const struct kv_scan_end scan_end = {UINT64_C(0x100000000)};
+static const struct kv_put_ttl_args put_ttl = {60000, {(const uint8_t *)"v", 1}};
+static const struct kv_touch_args touch = {60000};
+static const struct kv_batched batched = {48, 2};
+static const struct kv_mismatch mismatch = {1, 47};
+static const struct kv_misfit misfit = {3, KV_REASON_UNFIT};
+static const struct kv_refusal refusal = {KV_REASON_OCCUPIED};
+static const struct kv_staged staged = {7};
+static const struct kv_stage_put_args stage_put = {7, 60000, {(const uint8_t *)"v", 1}};
+static const struct kv_swapped swapped = {1, 2, 50};
 
 #define HELLO_ARGS "\0\1\0\2me"
 #define HELLO_INFO "\0\1\0\2\0\0\x10\0\1\0\0\0d"
 #define REVISED "\x11\x22\x33\x44\x55\x66\x77\x88v"
 #define LIST_ARGS "\0\0\0\7\1/a"
 #define WRITTEN "\1\2\3\4\5\6\7\x8"
+#define MINUTE "\0\0\0\0\0\0\xea\x60"
+#define SWAPPED "\0\0\0\0\0\0\0\1\0\0\0\0\0\0\0\2\0\0\0\0\0\0\0\x32"
 
 /* X(name, request or response, first byte, arguments behind the RID, key, value on the wire,
  * arguments of the size) */
@@ -62,6 +76,9 @@ static const struct kv_dropped dropped = {45, 2};
     X(gets_request, request, 0x14, (&o, RID, KEY), "/img", "", (4))                                \
     X(gets_ok, response, 0x00, (&o, RID, &revised), "", REVISED, (&revised))                       \
     X(gets_not_found, response, 0x10, (&o, RID), "", "", ())                                       \
+    X(ttl_request, request, 0x15, (&o, RID, KEY), "/img", "", (4))                                 \
+    X(ttl_ok, response, 0x00, (&o, RID, &lifetime), "", "\0\0\0\0\0\0\xea\x56", (&lifetime))       \
+    X(ttl_not_found, response, 0x10, (&o, RID), "", "", ())                                        \
     X(list_request, request, 0x20, (&o, RID, KEY, &list_args), "/img", LIST_ARGS, (4, &list_args)) \
     X(list_row, response, 0x01, (&o, RID, KEY, VAL), "/img", "cdn-a", (4, 5))                      \
     X(list_ok, response, 0x00, (&o, RID, &page_end), "", "\0\0\0\3\1", (&page_end))                \
@@ -72,6 +89,9 @@ static const struct kv_dropped dropped = {45, 2};
     X(children_ok, response, 0x00, (&o, RID, &page_end), "", "\0\0\0\3\1", (&page_end))            \
     X(count_request, request, 0x22, (&o, RID, KEY), "/img", "", (4))                               \
     X(count_ok, response, 0x00, (&o, RID, &total), "", "\0\0\0\0\0\0\0\6", (&total))               \
+    X(scan_request, request, 0x23, (&o, RID, KEY, &scan_args), "/img", "\1/a", (4, &scan_args))    \
+    X(scan_row, response, 0x01, (&o, RID, KEY, VAL), "/img", "cdn-a", (4, 5))                      \
+    X(scan_ok, response, 0x00, (&o, RID, &scan_end), "", "\0\0\0\1\0\0\0\0", (&scan_end))          \
     X(put_request, request, 0x30, (&o, RID, KEY, VAL), "/img", "cdn-a", (4, 5))                    \
     X(put_ok, response, 0x00, (&o, RID, &written), "", WRITTEN, (&written))                        \
     X(put_no_memory, response, 0x22, (&o, RID), "", "", ())                                        \
@@ -83,9 +103,42 @@ static const struct kv_dropped dropped = {45, 2};
     X(delete_request, request, 0x32, (&o, RID, KEY), "/img", "", (4))                              \
     X(delete_ok, response, 0x00, (&o, RID, &written), "", WRITTEN, (&written))                     \
     X(delete_not_found, response, 0x10, (&o, RID), "", "", ())                                     \
+    X(delete_no_memory, response, 0x22, (&o, RID), "", "", ())                                     \
     X(drop_request, request, 0x33, (&o, RID, KEY), "/img", "", (4))                                \
     X(drop_ok, response, 0x00, (&o, RID, &dropped), "", "\0\0\0\0\0\0\0\x2d\0\0\0\0\0\0\0\2",      \
       (&dropped))                                                                                  \
+    X(drop_no_memory, response, 0x22, (&o, RID), "", "", ())                                       \
+    X(put_ttl_request, request, 0x34, (&o, RID, KEY, &put_ttl), "/img", MINUTE "v", (4, &put_ttl)) \
+    X(put_ttl_ok, response, 0x00, (&o, RID, &written), "", WRITTEN, (&written))                    \
+    X(put_ttl_no_memory, response, 0x22, (&o, RID), "", "", ())                                    \
+    X(touch_request, request, 0x35, (&o, RID, KEY, &touch), "/img", MINUTE, (4, &touch))           \
+    X(touch_ok, response, 0x00, (&o, RID), "", "", ())                                             \
+    X(touch_not_found, response, 0x10, (&o, RID), "", "", ())                                      \
+    X(touch_no_memory, response, 0x22, (&o, RID), "", "", ())                                      \
+    X(batch_request, request, 0x36, (&o, RID, VAL), "", "cdn-a", (5))                              \
+    X(batch_ok, response, 0x00, (&o, RID, &batched), "", "\0\0\0\0\0\0\0\x30\0\0\0\2", (&batched)) \
+    X(batch_conflict, response, 0x11, (&o, RID, &mismatch), "", "\0\0\0\1\0\0\0\0\0\0\0\x2f",      \
+      (&mismatch))                                                                                 \
+    X(batch_refused, response, 0x12, (&o, RID, &misfit), "", "\0\0\0\3\2", (&misfit))              \
+    X(batch_no_memory, response, 0x22, (&o, RID), "", "", ())                                      \
+    X(stage_request, request, 0x38, (&o, RID, KEY), "/img", "", (4))                               \
+    X(stage_ok, response, 0x00, (&o, RID, &staged), "", "\0\0\0\7", (&staged))                     \
+    X(stage_refused, response, 0x12, (&o, RID, &refusal), "", "\4", (&refusal))                    \
+    X(stage_no_memory, response, 0x22, (&o, RID), "", "", ())                                      \
+    X(stage_put_request, request, 0x39, (&o, RID, KEY, &stage_put), "/img", "\0\0\0\7" MINUTE "v", \
+      (4, &stage_put))                                                                             \
+    X(stage_put_ok, response, 0x00, (&o, RID, &written), "", WRITTEN, (&written))                  \
+    X(stage_put_not_found, response, 0x10, (&o, RID), "", "", ())                                  \
+    X(stage_put_refused, response, 0x12, (&o, RID, &refusal), "", "\4", (&refusal))                \
+    X(stage_put_no_memory, response, 0x22, (&o, RID), "", "", ())                                  \
+    X(swap_request, request, 0x3a, (&o, RID, &staged), "", "\0\0\0\7", (&staged))                  \
+    X(swap_ok, response, 0x00, (&o, RID, &swapped), "", SWAPPED, (&swapped))                       \
+    X(swap_not_found, response, 0x10, (&o, RID), "", "", ())                                       \
+    X(swap_no_memory, response, 0x22, (&o, RID), "", "", ())                                       \
+    X(unstage_request, request, 0x3b, (&o, RID, &staged), "", "\0\0\0\7", (&staged))               \
+    X(unstage_ok, response, 0x00, (&o, RID), "", "", ())                                           \
+    X(unstage_not_found, response, 0x10, (&o, RID), "", "", ())                                    \
+    X(unstage_no_memory, response, 0x22, (&o, RID), "", "", ())                                    \
     X(stats_request, request, 0x40, (&o, RID), "", "", ())                                         \
     X(stats_row, response, 0x01, (&o, RID, KEY, VAL), "/img", "cdn-a", (4, 5))                     \
     X(stats_ok, response, 0x00, (&o, RID, &rows_end), "", "\0\0\0\x9", (&rows_end))                \

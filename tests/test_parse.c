@@ -80,13 +80,22 @@ static const struct limits {
     {0x12, "match_bytes", PATH_MAX_, 0, 0},
     {0x13, "match_all", PATH_MAX_, 0, 0},
     {0x14, "gets", PATH_MAX_, 0, 0},
+    {0x15, "ttl", PATH_MAX_, 0, 0},
     {0x20, "list", PATH_MAX_, 5, 5 + PATH_MAX_},
     {0x21, "children", PATH_MAX_, 4, 4 + PATH_MAX_},
     {0x22, "count", PATH_MAX_, 0, 0},
+    {0x23, "scan", PATH_MAX_, 1, 1 + PATH_MAX_},
     {0x30, "put", PATH_MAX_, 0, VALUE_MAX},
     {0x31, "put_if", PATH_MAX_, 8, 8 + VALUE_MAX},
     {0x32, "delete", PATH_MAX_, 0, 0},
     {0x33, "drop", PATH_MAX_, 0, 0},
+    {0x34, "put_ttl", PATH_MAX_, 8, 8 + VALUE_MAX},
+    {0x35, "touch", PATH_MAX_, 8, 8},
+    {0x36, "batch", 0, 0, VALUE_MAX},
+    {0x38, "stage", PATH_MAX_, 0, 0},
+    {0x39, "stage_put", PATH_MAX_, 12, 12 + VALUE_MAX},
+    {0x3a, "swap", 0, 4, 4},
+    {0x3b, "unstage", 0, 4, 4},
     {0x40, "stats", 0, 0, 0},
 };
 enum { CALL_COUNT = sizeof calls / sizeof *calls };
@@ -99,7 +108,8 @@ static const struct limits *call_of(unsigned type)
     return NULL;
 }
 
-static const uint8_t statuses[] = {0x00, 0x01, 0x10, 0x11, 0x20, 0x21, 0x22, 0x23, 0x24, 0x25};
+static const uint8_t statuses[] = {0x00, 0x01, 0x10, 0x11, 0x12, 0x20,
+                                   0x21, 0x22, 0x23, 0x24, 0x25};
 
 /* ---- names ---- */
 
@@ -123,20 +133,27 @@ static void the_calls_and_statuses_are_those_of_the_description(void **state)
 
 /* ---- messages ---- */
 
+/* A value that the call takes: as much as there may be of twelve bytes. */
+static struct cdx_bytes some_value(const struct limits *call)
+{
+    return cdx_bytes_of("\0\0\0\1\0\0\0\2zzzz", call->val_max < 12 ? call->val_max : 12);
+}
+
 static void every_call_is_parsed_however_it_is_cut(void **state)
 {
     (void)state;
     for (size_t i = 0; i < CALL_COUNT; i++) {
         struct input in = {0};
         const struct cdx_bytes key = calls[i].key_max ? CDX_STR("/k") : cdx_empty();
-        const struct cdx_bytes val = cdx_bytes_of("\0\0\0\1\0\0\0\2zz", calls[i].val_max ? 10 : 0);
+        const struct cdx_bytes val = some_value(&calls[i]);
         input_message(&in, calls[i].type, 0xdeadbeef, key, val);
         input_message(&in, calls[i].type, 1, cdx_empty(),
-                      cdx_bytes_of("\0\0\0\0\0\0\0\0", calls[i].val_min));
+                      cdx_bytes_of("\0\0\0\0\0\0\0\0\0\0\0\0", calls[i].val_min));
         struct split_log log = split_parse(&kv_split_request, input_view(&in));
         char first[96];
-        (void)snprintf(first, sizeof first, "request type=%u rid=3735928559 key=%s val=%s",
-                       calls[i].type, key.len ? "2f6b" : "", val.len ? "00000001000000027a7a" : "");
+        (void)snprintf(first, sizeof first, "request type=%u rid=3735928559 key=%s val=%.*s",
+                       calls[i].type, key.len ? "2f6b" : "", (int)(2 * val.len),
+                       "00000001000000027a7a7a7a");
         assert_memory_equal(log.text, first, strlen(first));
         assert_non_null(strstr(log.text, " rid=1 key= val="));
         assert_non_null(strstr(log.text, "\nmore need=11 field=type between\n"));
