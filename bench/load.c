@@ -1,18 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A load generator for servers that are to be compared: every connection keeps
+ * A load generator for servers that are to be compared: a connection has at most
  * one batch of `pipeline` requests open; batches are encoded beforehand, as many
  * distinct requests as there are keys; answers are counted, not interpreted.
  *
  *     keys file ─► batches ─► connections ⇄ server
  *                                  └─► rate, latencies of batches, the server's CPU time
  *
- * Prints one JSON object. The server's CPU time is field 1 of its threads'
- * /proc/PID/task/T/schedstat, in ns, read before and after the measured window.
+ * Closed loop: a connection sends its next batch when the last is answered. Open loop (--rate):
+ * batches fall due at fixed times, whether or not a connection is free, and their latency counts
+ * from there: a server that pauses is charged for all who wait, not for those it let ask.
+ * The latency of a batch ends with its last read; a batch without reads has none.
+ *
+ * Prints one JSON object, also when SIGTERM ends the window early. The server's CPU time is
+ * field 1 of its threads' /proc/PID/task/T/schedstat, in ns, read before and after the window.
  *
  * Usage: bench_load --port N --protocol P --keys FILE [--connections N] [--pipeline N]
- *        [--seconds S] [--warmup S] [--pid PID] [--fill]
+ *        [--seconds S] [--warmup S] [--pid PID] [--fill] [--rate R] [--writes PERCENT]
  * Protocols: echo, kv-get, kv-match, redis-get, redis-mget, memcached-mg, memcached-get.
+ * --rate is in requests per second; --writes, only of kv: so many requests put a new value.
  */
 #include <caudex/kv.h>
 
@@ -22,16 +28,25 @@
 #include <fcntl.h>
 #include <getopt.h>
 #include <netinet/tcp.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
 #define VALUE "a value of 32 bytes, not 1 more."
 #define VALUE_NBYTES 32u
+/* Values of --writes; the first bytes are another number at every put. */
+#define WRITE_NBYTES_MIN 8u
+#define WRITE_NBYTES_MAX 32u
 #define CONNECTIONS_MAX 1024
+/* How long an open loop waits, after the window, for what fell due inside it. */
+#define DRAIN_NS UINT64_C(30000000000)
+/* Between two looks at what could not be sent at once, when nothing arrives and nothing is due. */
+#define LOOK_NS UINT64_C(100000000)
 #define INPUT_NBYTES (1u << 18)
 /* Latencies: 64 steps to each power of two of ns. */
 #define STEPS_LOG 6
@@ -57,6 +72,9 @@ struct batch {
     size_t len;
     size_t answer_nbytes;
     unsigned requests;
+    unsigned reads_end; /* the last read's place, counted from 1; 0: there is none */
+    size_t first_write; /* in `writes` */
+    unsigned write_count;
 };
 
 struct conn {
@@ -80,19 +98,34 @@ static struct {
     double warmup;
     int pid;
     bool fill;
+    double rate;
+    unsigned writes;
 } options = {.connections = 50, .pipeline = 16, .seconds = 1.0, .warmup = 0.2};
 
 static uint8_t *bytes;
 static size_t bytes_len, bytes_cap;
 static struct batch *batches;
 static size_t batch_count, next_batch;
-static uint64_t answered;
+static size_t *writes; /* where the values of puts begin */
+static size_t write_count, write_cap;
+static uint64_t answered, max_ns;
 static uint64_t histogram[BUCKETS];
 static uint8_t input[INPUT_NBYTES];
+/* Free connections of an open loop: a ring, so that each has its turn. */
+static struct conn *idle[CONNECTIONS_MAX];
+static unsigned idle_first, idle_count;
+static volatile sig_atomic_t is_terminated;
 
 static void die(const char *what)
 {
     fprintf(stderr, "bench_load: %s: %s\n", what, strerror(errno));
+    exit(1);
+}
+
+/* What is wrong is not a system call. */
+static void fail(const char *what)
+{
+    fprintf(stderr, "bench_load: %s\n", what);
     exit(1);
 }
 
@@ -127,7 +160,7 @@ static void put_kv(uint8_t call, uint32_t rid, struct cdx_bytes key, struct cdx_
     uint8_t frame[KV_PATH_NBYTES_MAX + 256];
     struct cdx_out out = {.next = frame, .end = frame + sizeof frame};
     if (kv_request_encode(&out, call, rid, key, val) != CDX_OK)
-        die("a key that is too long");
+        fail("a key that is too long");
     put(frame, (size_t)(out.next - frame));
 }
 
@@ -179,7 +212,38 @@ static void fill_one(struct cdx_bytes key, uint32_t rid, struct batch *b)
         break;
     default:
         put_kv(KV_CALL_PUT, rid, key, value);
+        b->reads_end = b->requests + 1; /* there are none: the puts' latency */
         break;
+    }
+}
+
+static bool is_write(size_t i)
+{
+    return ((i * UINT64_C(0x9e3779b97f4a7c15)) >> 32) % 100 < options.writes;
+}
+
+static void write_one(struct cdx_bytes key, size_t i, struct batch *b)
+{
+    static const uint8_t filler[WRITE_NBYTES_MAX] = VALUE;
+    size_t len = WRITE_NBYTES_MIN + i / 7 % (WRITE_NBYTES_MAX - WRITE_NBYTES_MIN + 1);
+    put_kv(KV_CALL_PUT, (uint32_t)i + 1, key, cdx_bytes_of(filler, len));
+    if (write_count == write_cap) {
+        write_cap = write_cap != 0 ? write_cap * 2 : 1024;
+        writes = realloc(writes, write_cap * sizeof *writes);
+        if (writes == NULL)
+            die("memory");
+    }
+    writes[write_count++] = bytes_len - len;
+    b->write_count++;
+}
+
+/* A put must not store what it stored the last time round. */
+static void renew_values(const struct batch *b)
+{
+    static uint64_t number;
+    for (unsigned i = 0; i < b->write_count; i++) {
+        number++;
+        memcpy(bytes + writes[b->first_write + i], &number, sizeof number);
     }
 }
 
@@ -187,6 +251,11 @@ static void ask_one(struct cdx_bytes key, size_t i, struct batch *b)
 {
     uint8_t room[KV_PATH_NBYTES_MAX + 8];
     uint32_t rid = (uint32_t)i + 1;
+    if (is_write(i)) {
+        write_one(key, i, b);
+        return;
+    }
+    b->reads_end = b->requests + 1;
     switch (options.protocol) {
     case ECHO:
         put_kv(KV_CALL_GET, rid, key, cdx_empty());
@@ -224,7 +293,7 @@ static void ask_one(struct cdx_bytes key, size_t i, struct batch *b)
 static void batch_begin(struct batch *b)
 {
     char head[64];
-    *b = (struct batch){.start = bytes_len};
+    *b = (struct batch){.start = bytes_len, .first_write = write_count};
     if (options.fill)
         return;
     if (options.protocol == REDIS_MGET) {
@@ -274,7 +343,7 @@ static void encode_all(void)
     if (options.fill && i % options.pipeline != 0)
         batch_end(&batches[batch_count++]);
     if (batch_count == 0)
-        die("fewer keys than a batch has");
+        fail("fewer keys than a batch has");
 }
 
 /* ---- connections ---- */
@@ -298,8 +367,8 @@ static void send_more(struct conn *c)
     }
 }
 
-/* The next batch; false when all were sent once and that was wanted. */
-static bool start_batch(struct conn *c)
+/* The next batch, due at `due_ns`; false when all were sent once and that was wanted. */
+static bool start_batch(struct conn *c, uint64_t due_ns)
 {
     if (options.fill && next_batch == batch_count) {
         c->batch = NULL;
@@ -310,7 +379,8 @@ static bool start_batch(struct conn *c)
     c->sent = 0;
     c->got = 0;
     c->frames = 0;
-    c->begun_ns = now_ns();
+    c->begun_ns = due_ns;
+    renew_values(c->batch);
     send_more(c);
     return true;
 }
@@ -344,41 +414,59 @@ static uint64_t percentile_ns(double p)
     return 0;
 }
 
+static void count_latency(const struct conn *c)
+{
+    uint64_t ns = now_ns() - c->begun_ns;
+    histogram[bucket_of(ns)]++;
+    max_ns = ns > max_ns ? ns : max_ns;
+}
+
 static void count_input(struct conn *c, size_t n)
 {
-    c->got += n;
-    if (!counts_frames())
-        return;
     const uint8_t *next = input, *end = input + n;
     struct kv_response frame;
     enum cdx_status status;
-    while ((status = kv_response_feed(&c->parser, &c->spill, &next, end, &frame)) == CDX_OK)
-        c->frames++;
+    while ((status = kv_response_feed(&c->parser, &c->spill, &next, end, &frame)) == CDX_OK) {
+        if (frame.status != KV_STATUS_OK && frame.status != KV_STATUS_NOT_FOUND)
+            fail("an answer that is an error");
+        if (++c->frames == c->batch->reads_end)
+            count_latency(c);
+    }
     if (status != CDX_MORE)
-        die("an answer that is not kv");
+        fail("an answer that is not kv");
 }
 
-static bool is_answered(const struct conn *c)
+static bool is_answered(struct conn *c)
 {
-    return counts_frames() ? c->frames >= c->batch->requests : c->got >= c->batch->answer_nbytes;
+    if (counts_frames())
+        return c->frames >= c->batch->requests;
+    if (c->got > c->batch->answer_nbytes)
+        fail("answers of another length than expected");
+    if (c->got < c->batch->answer_nbytes)
+        return false;
+    count_latency(c);
+    return true;
 }
 
-/* Reads; false when the connection has nothing more to do. */
+/* Reads; true when the connection's batch is answered. */
 static bool receive(struct conn *c)
 {
     ssize_t n = recv(c->fd, input, sizeof input, 0);
     if (n < 0 && errno == EAGAIN)
-        return true;
-    if (n <= 0)
-        die("the server closed a connection");
-    count_input(c, (size_t)n);
+        return false;
+    if (n < 0)
+        die("recv");
+    if (n == 0)
+        fail("the server closed a connection");
+    if (c->batch == NULL)
+        fail("an answer that nobody asked for");
+    c->got += (size_t)n;
+    if (counts_frames())
+        count_input(c, (size_t)n);
     if (!is_answered(c))
-        return true;
-    if (!counts_frames() && c->got != c->batch->answer_nbytes)
-        die("answers of another length than expected");
-    histogram[bucket_of(now_ns() - c->begun_ns)]++;
+        return false;
     answered += c->batch->requests;
-    return start_batch(c);
+    return true;
 }
 
 static void connect_one(struct conn *c, int epoll)
@@ -400,23 +488,98 @@ static void connect_one(struct conn *c, int epoll)
     cdx_spill_init(&c->spill);
 }
 
+static void send_rest(struct conn *conns)
+{
+    for (unsigned i = 0; i < options.connections; i++) {
+        if (conns[i].batch != NULL && conns[i].sent < conns[i].batch->len)
+            send_more(&conns[i]);
+    }
+}
+
 /* Runs until `until_ns`, or, when filling, until all is answered. */
-static void run(struct conn *conns, int epoll, uint64_t until_ns)
+static void run_closed(struct conn *conns, int epoll, uint64_t until_ns)
 {
     struct epoll_event events[256];
     unsigned busy = options.connections;
-    while (busy != 0 && now_ns() < until_ns) {
+    while (busy != 0 && !is_terminated && now_ns() < until_ns) {
         int n = epoll_wait(epoll, events, 256, 100);
         for (int i = 0; i < n; i++) {
             struct conn *c = events[i].data.ptr;
-            if (!receive(c))
+            if (receive(c) && !start_batch(c, now_ns()))
                 busy--;
         }
-        for (unsigned i = 0; i < options.connections; i++) {
-            if (conns[i].batch != NULL && conns[i].sent < conns[i].batch->len)
-                send_more(&conns[i]);
-        }
+        send_rest(conns);
     }
+}
+
+static void put_idle(struct conn *c)
+{
+    c->batch = NULL;
+    idle[(idle_first + idle_count++) % CONNECTIONS_MAX] = c;
+}
+
+static struct conn *take_idle(void)
+{
+    struct conn *c = idle[idle_first];
+    idle_first = (idle_first + 1) % CONNECTIONS_MAX;
+    idle_count--;
+    return c;
+}
+
+/* Sends what is due, as far as connections are free; returns when the next batch is due. */
+static uint64_t send_due(uint64_t begin_ns, uint64_t *sent, uint64_t until_ns)
+{
+    const double gap_ns = 1e9 * options.pipeline / options.rate;
+    for (;;) {
+        uint64_t due = begin_ns + (uint64_t)((double)*sent * gap_ns);
+        if (due >= until_ns || due > now_ns() || idle_count == 0)
+            return due;
+        start_batch(take_idle(), due);
+        ++*sent;
+    }
+}
+
+static void await_answers(int epoll, uint64_t wait_ns)
+{
+    struct epoll_event events[256];
+    struct timespec t = {.tv_sec = (time_t)(wait_ns / 1000000000u),
+                         .tv_nsec = (long)(wait_ns % 1000000000u)};
+    int n = epoll_pwait2(epoll, events, 256, &t, NULL);
+    for (int i = 0; i < n; i++) {
+        struct conn *c = events[i].data.ptr;
+        if (receive(c))
+            put_idle(c);
+    }
+}
+
+/* Runs until all that falls due before `until_ns` is answered. */
+static void run_open(struct conn *conns, int epoll, uint64_t until_ns)
+{
+    const uint64_t begin_ns = now_ns();
+    uint64_t sent = 0;
+    for (;;) {
+        if (is_terminated && now_ns() < until_ns)
+            until_ns = now_ns();
+        uint64_t due = send_due(begin_ns, &sent, until_ns), now = now_ns();
+        uint64_t wake = due < until_ns ? due : until_ns;
+        if (now >= until_ns && due >= until_ns && idle_count == options.connections)
+            return;
+        if (now > wake + DRAIN_NS)
+            fail("the server does not keep up");
+        if (idle_count == 0 || now >= until_ns)
+            await_answers(epoll, LOOK_NS);
+        else
+            await_answers(epoll, wake > now ? wake - now : 0);
+        send_rest(conns);
+    }
+}
+
+static void run(struct conn *conns, int epoll, uint64_t until_ns)
+{
+    if (options.rate != 0)
+        run_open(conns, epoll, until_ns);
+    else
+        run_closed(conns, epoll, until_ns);
 }
 
 /* ---- the server's CPU time ---- */
@@ -451,11 +614,11 @@ static uint64_t cpu_ns(void)
 
 static void read_options(int argc, char **argv)
 {
-    static const struct option known[] = {{"port", 1, 0, 'p'},     {"protocol", 1, 0, 'P'},
-                                          {"keys", 1, 0, 'k'},     {"connections", 1, 0, 'c'},
-                                          {"pipeline", 1, 0, 'd'}, {"seconds", 1, 0, 's'},
-                                          {"warmup", 1, 0, 'w'},   {"pid", 1, 0, 'i'},
-                                          {"fill", 0, 0, 'f'},     {0, 0, 0, 0}};
+    static const struct option known[] = {
+        {"port", 1, 0, 'p'},        {"protocol", 1, 0, 'P'}, {"keys", 1, 0, 'k'},
+        {"connections", 1, 0, 'c'}, {"pipeline", 1, 0, 'd'}, {"seconds", 1, 0, 's'},
+        {"warmup", 1, 0, 'w'},      {"pid", 1, 0, 'i'},      {"fill", 0, 0, 'f'},
+        {"rate", 1, 0, 'r'},        {"writes", 1, 0, 'W'},   {0, 0, 0, 0}};
     bool named = false;
     for (int o; (o = getopt_long(argc, argv, "", known, NULL)) != -1;) {
         switch (o) {
@@ -483,6 +646,12 @@ static void read_options(int argc, char **argv)
         case 'f':
             options.fill = true;
             break;
+        case 'r':
+            options.rate = atof(optarg);
+            break;
+        case 'W':
+            options.writes = (unsigned)atoi(optarg);
+            break;
         case 'P':
             for (int p = 0; p < PROTOCOLS; p++) {
                 if (strcmp(optarg, protocol_names[p]) == 0) {
@@ -501,6 +670,46 @@ static void read_options(int argc, char **argv)
                 "bench_load: --port, --protocol and --keys are needed; see bench/README.md\n");
         exit(2);
     }
+    if (options.writes > 100 || options.rate < 0 ||
+        (options.writes != 0 && (options.fill || !counts_frames())) ||
+        (options.rate != 0 && options.fill)) {
+        fprintf(stderr,
+                "bench_load: --writes is a percentage, of kv-get and kv-match; "
+                "--fill has neither --writes nor --rate\n");
+        exit(2);
+    }
+}
+
+static void on_terminate(int number)
+{
+    (void)number;
+    is_terminated = 1;
+}
+
+static void connect_all(struct conn *conns, int epoll)
+{
+    for (unsigned i = 0; i < options.connections; i++)
+        connect_one(&conns[i], epoll);
+    for (unsigned i = 0; i < options.connections; i++) {
+        if (options.rate != 0)
+            put_idle(&conns[i]);
+        else
+            start_batch(&conns[i], now_ns());
+    }
+}
+
+static void report(uint64_t wall, uint64_t cpu)
+{
+    double n = answered != 0 ? (double)answered : 1.0;
+    printf(
+        "{\"protocol\": \"%s\", \"connections\": %u, \"pipeline\": %u, \"writes\": %u, "
+        "\"asked_rate\": %.0f, \"answers\": %llu, "
+        "\"seconds\": %.3f, \"rate\": %.0f, \"cpu_us\": %.5f, \"utilisation\": %.3f, "
+        "\"p50_us\": %.1f, \"p99_us\": %.1f, \"p999_us\": %.1f, \"max_us\": %.1f}\n",
+        protocol_names[options.protocol], options.connections, options.pipeline, options.writes,
+        options.rate, (unsigned long long)answered, (double)wall / 1e9, n * 1e9 / (double)wall,
+        (double)cpu / 1e3 / n, (double)cpu / (double)wall, (double)percentile_ns(.5) / 1e3,
+        (double)percentile_ns(.99) / 1e3, (double)percentile_ns(.999) / 1e3, (double)max_ns / 1e3);
 }
 
 int main(int argc, char **argv)
@@ -508,30 +717,19 @@ int main(int argc, char **argv)
     static struct conn conns[CONNECTIONS_MAX];
     read_options(argc, argv);
     encode_all();
+    sigaction(SIGTERM, &(struct sigaction){.sa_handler = on_terminate}, NULL);
+    /* the open loop's waits end when they should */
+    prctl(PR_SET_TIMERSLACK, 1000ul, 0ul, 0ul, 0ul);
     int epoll = epoll_create1(0);
-    for (unsigned i = 0; i < options.connections; i++)
-        connect_one(&conns[i], epoll);
-    for (unsigned i = 0; i < options.connections; i++)
-        start_batch(&conns[i]);
-    uint64_t begin = now_ns();
+    connect_all(conns, epoll);
     if (!options.fill) {
-        run(conns, epoll, begin + (uint64_t)(options.warmup * 1e9));
+        run(conns, epoll, now_ns() + (uint64_t)(options.warmup * 1e9));
         memset(histogram, 0, sizeof histogram);
         answered = 0;
+        max_ns = 0;
     }
-    begin = now_ns();
-    uint64_t cpu = cpu_ns();
+    uint64_t begin = now_ns(), cpu = cpu_ns();
     run(conns, epoll, options.fill ? UINT64_MAX : begin + (uint64_t)(options.seconds * 1e9));
-    uint64_t wall = now_ns() - begin;
-    cpu = cpu_ns() - cpu;
-    double n = answered != 0 ? (double)answered : 1.0;
-    printf(
-        "{\"protocol\": \"%s\", \"connections\": %u, \"pipeline\": %u, \"answers\": %llu, "
-        "\"seconds\": %.3f, \"rate\": %.0f, \"cpu_us\": %.5f, \"utilisation\": %.3f, "
-        "\"p50_us\": %.1f, \"p99_us\": %.1f, \"p999_us\": %.1f}\n",
-        protocol_names[options.protocol], options.connections, options.pipeline,
-        (unsigned long long)answered, (double)wall / 1e9, n * 1e9 / (double)wall,
-        (double)cpu / 1e3 / n, (double)cpu / (double)wall, (double)percentile_ns(.5) / 1e3,
-        (double)percentile_ns(.99) / 1e3, (double)percentile_ns(.999) / 1e3);
+    report(now_ns() - begin, cpu_ns() - cpu);
     return 0;
 }
