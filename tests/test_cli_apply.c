@@ -308,6 +308,8 @@ static void a_batch_above_the_protocols_limit_is_not_built(void **state)
         CLI_EXIT_LOCAL);
     assert_string_equal(failure.text, "with this write the batch has more than 16777216 bytes");
     assert_int_equal(ops.frames.len, len);
+    assert_null(cli_ops_check(&ops));
+    assert_int_equal(ops.count, 1);
     cli_ops_free(&ops);
     free(value);
 }

@@ -31,18 +31,16 @@ void cli_ops_free(struct cli_ops *ops)
 
 /* ---- gathering ---- */
 
-/* Room for one more request. */
-static enum cli_exit begin(struct cli_ops *ops, size_t nbytes, struct cdx_out *out,
-                           struct cli_failure *failure)
+/* Room for one more request; `next` is NULL, with the message, when there is none. */
+static struct cdx_out begin(struct cli_ops *ops, size_t nbytes, struct cli_failure *failure)
 {
+    uint8_t *room = NULL;
     if (nbytes > KV_REQUESTS_NBYTES_MAX - ops->frames.len)
-        return cli_fail(failure, CLI_EXIT_LOCAL, "with this write the batch has more than %u bytes",
-                        KV_REQUESTS_NBYTES_MAX);
-    uint8_t *room = cli_buf_reserve(&ops->frames, nbytes);
-    if (room == NULL)
-        return cli_fail(failure, CLI_EXIT_LOCAL, "out of memory for the batch");
-    *out = (struct cdx_out){.next = room, .end = room + nbytes};
-    return CLI_EXIT_DONE;
+        cli_fail(failure, CLI_EXIT_LOCAL, "with this write the batch has more than %u bytes",
+                 KV_REQUESTS_NBYTES_MAX);
+    else if ((room = cli_buf_reserve(&ops->frames, nbytes)) == NULL)
+        cli_fail(failure, CLI_EXIT_LOCAL, "out of memory for the batch");
+    return (struct cdx_out){.next = room, .end = room != NULL ? room + nbytes : NULL};
 }
 
 /* The request has been encoded, with that outcome, as one of `key`. */
@@ -69,13 +67,12 @@ static enum cli_exit add_put(struct cli_ops *ops, struct cdx_bytes key, struct c
                                           .value = value};
     const struct kv_put_ttl_args put_ttl = {.ttl_ms = ttl_ms, .value = value};
     enum cdx_status encoded;
-    struct cdx_out out;
     size_t nbytes = expected != NULL ? kv_put_if_request_size(key.len, &put_if)
                     : ttl_ms != 0    ? kv_put_ttl_request_size(key.len, &put_ttl)
                                      : kv_put_request_size(key.len, value.len);
-    enum cli_exit exit = begin(ops, nbytes, &out, failure);
-    if (exit != CLI_EXIT_DONE)
-        return exit;
+    struct cdx_out out = begin(ops, nbytes, failure);
+    if (out.next == NULL)
+        return failure->exit;
     if (expected != NULL)
         encoded = kv_put_if_request_encode(&out, 0, key, &put_if);
     else if (ttl_ms != 0)
@@ -89,10 +86,9 @@ static enum cli_exit add_put(struct cli_ops *ops, struct cdx_bytes key, struct c
 static enum cli_exit add_removal(struct cli_ops *ops, uint8_t call, struct cdx_bytes key,
                                  struct cli_failure *failure)
 {
-    struct cdx_out out;
-    enum cli_exit exit = begin(ops, kv_request_size(key.len, 0), &out, failure);
-    if (exit != CLI_EXIT_DONE)
-        return exit;
+    struct cdx_out out = begin(ops, kv_request_size(key.len, 0), failure);
+    if (out.next == NULL)
+        return failure->exit;
     enum cdx_status encoded = kv_request_encode(&out, call, 0, key, cdx_empty());
     return end(ops, &out, encoded, key, failure);
 }
@@ -101,30 +97,33 @@ enum cli_exit cli_ops_put(struct cli_ops *ops, struct cdx_bytes key, struct cdx_
                           const uint64_t *expected, uint64_t ttl_ms, struct cli_failure *failure)
 {
     enum cli_exit exit = CLI_EXIT_DONE;
-    ops->count++;
     if (expected != NULL && ttl_ms != 0) {
         exit = add_put(ops, key, cdx_empty(), expected, 0, failure);
         expected = NULL;
     }
-    if (exit != CLI_EXIT_DONE)
-        return exit;
-    return add_put(ops, key, value, expected, ttl_ms, failure);
+    if (exit == CLI_EXIT_DONE)
+        exit = add_put(ops, key, value, expected, ttl_ms, failure);
+    ops->count += exit == CLI_EXIT_DONE;
+    return exit;
 }
 
 enum cli_exit cli_ops_delete(struct cli_ops *ops, struct cdx_bytes key, const uint64_t *expected,
                              struct cli_failure *failure)
 {
     enum cli_exit exit = CLI_EXIT_DONE;
-    ops->count++;
     if (expected != NULL)
         exit = add_put(ops, key, cdx_empty(), expected, 0, failure);
-    return exit == CLI_EXIT_DONE ? add_removal(ops, KV_CALL_DELETE, key, failure) : exit;
+    if (exit == CLI_EXIT_DONE)
+        exit = add_removal(ops, KV_CALL_DELETE, key, failure);
+    ops->count += exit == CLI_EXIT_DONE;
+    return exit;
 }
 
 enum cli_exit cli_ops_drop(struct cli_ops *ops, struct cdx_bytes key, struct cli_failure *failure)
 {
-    ops->count++;
-    return add_removal(ops, KV_CALL_DROP, key, failure);
+    enum cli_exit exit = add_removal(ops, KV_CALL_DROP, key, failure);
+    ops->count += exit == CLI_EXIT_DONE;
+    return exit;
 }
 
 /* ---- sending ---- */
@@ -204,7 +203,7 @@ const char *cli_ops_check(const struct cli_ops *ops)
 {
     if (ops->places.len % sizeof(struct place) != 0)
         return "places are whole";
-    if (request_count(ops) < ops->count && !ops->places.failed)
+    if (request_count(ops) < ops->count)
         return "each write takes a request or two";
     if (ops->frames.len > KV_REQUESTS_NBYTES_MAX)
         return "the batch fits the protocol";

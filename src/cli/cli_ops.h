@@ -21,7 +21,7 @@ struct cli_ops {
     struct cli_buf places;
     struct cli_buf keys; /* one behind the other, for messages */
     uint64_t line;       /* where the writes that are added next were read; 0: in no file */
-    uint64_t count;      /* writes */
+    uint64_t count;      /* writes that were added */
 };
 
 /** What the server made of a batch. */
@@ -37,9 +37,13 @@ struct cli_ops_answer {
 void cli_ops_init(struct cli_ops *ops);
 void cli_ops_free(struct cli_ops *ops);
 
-/* ---- operations: keys and values are copied. CLI_EXIT_DONE, or the message ---- */
+/* ---- operations ----
+ *
+ * Adding copies key and value. CLI_EXIT_DONE, or the message: the batch is then
+ * of no more use, as half a write may be in it.
+ */
 
-/** `expected`: NULL, or the revision that the key must have, 0: not stored. `ttl_ms` 0: for ever.
+/** `expected`: NULL, or the revision that the key must have; 0: not stored. `ttl_ms` 0: never ends.
  */
 CDX_MUST_CHECK enum cli_exit cli_ops_put(struct cli_ops *ops, struct cdx_bytes key,
                                          struct cdx_bytes value, const uint64_t *expected,

@@ -125,7 +125,7 @@ static void say_done(struct swap *swap, const struct kv_swapped *swapped)
 /* From the open stage to the swap, or to its closing. */
 static enum cli_exit fill_and_swap(struct swap *swap, struct cli_failure *failure)
 {
-    struct kv_swapped swapped;
+    struct kv_swapped swapped = {0};
     enum cli_exit exit = stage_rows(swap, failure);
     if (exit == CLI_EXIT_DONE)
         exit = do_swap(swap, &swapped, failure);
