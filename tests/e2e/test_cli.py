@@ -195,6 +195,14 @@ def test_keys_that_end(cli):
     assert cli("ttl", "/lease").out == b"never\n"
 
 
+def test_loaded_keys_may_end(cli):
+    cli("load", "-q", "--ttl", "1h", "--keys", "-", stdin=b"/t/1\n/t/2\n")
+    assert cli("list", "--keys").out == b"/t/1\n/t/2\n"
+    assert re.fullmatch(rb"3(600\.000|599\.\d{3})s\n", cli("ttl", "/t/2").out)
+    told = cli("load", "--ttl", "0s", "-", exit=USAGE)
+    assert told.err.startswith("caudex: load: --ttl: expected a time like 250ms, 1.5s or 2m")
+
+
 def test_a_put_may_have_a_condition_and_an_end(cli):
     revision = int(cli("put", "--if-absent", "--ttl", "1h", "--revision", "/k", "a").out)
     assert cli("get", "--revision", "/k").out == b"%d\ta\n" % revision
@@ -348,6 +356,14 @@ def test_json_is_utf8_whatever_the_bytes_are(cli):
      "caudex: load: expected --keys or --format tsv, got both\n"),
     (["completion", "tcsh"], "caudex: completion: expected bash, zsh or fish, got 'tcsh'\n"),
     (["quit"], "caudex: quit: is for the prompt only\n"),
+    (["touch", "/k"], "caudex: touch: expected KEY TIME, got 1 argument\n"
+     "try 'caudex help touch'\n"),
+    (["touch", "/k", "soon"], "caudex: touch: TIME: expected a time like 500ms, 30s or 2h, from "
+     "1ms, or never, got 'soon'\ntry 'caudex help touch'\n"),
+    (["delete", "--if-revision", "0", "/k"], "caudex: delete: --if-revision: expected a number "
+     "from 1 to 18446744073709551615, got '0'\ntry 'caudex help delete'\n"),
+    (["swap", "/k", "/dev/null", "--keys", "--format", "json"],
+     "caudex: swap: expected --keys or --format json, got both\n"),
 ])
 def test_mistakes_are_told_and_nothing_is_sent(cli, args, text):
     result = cli(*args, exit=USAGE)
@@ -988,6 +1004,11 @@ def test_progress_is_shown_on_a_terminal(cli, terminal, tmp_path):
     assert tty.close() == DONE
     assert re.search(r"\[#*\.*\] +\d+ %  [\d.]+k? keys  [\d.]+[kM]B  [\d.]+k? keys/s", tty.text)
     assert re.search(r"\r\x1b\[Kloaded 20000 keys, ", tty.text)
+    tty = terminal("swap", "--pipeline", "1", "/load", str(tmp_path / "rows.tsv"))
+    assert tty.close() == DONE
+    assert re.search(r"\[#*\.*\] +\d+ %  [\d.]+k? keys ", tty.text)
+    assert "swapped in 20000 keys, " in tty.text
+    assert "added\t20000\r\nremoved\t20000\r\n" in tty.text
 
 
 # ---- completion scripts and the manual page ----
