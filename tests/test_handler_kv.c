@@ -4,6 +4,7 @@
 #include "handler_kv.h"
 #include "heap_fail.h"
 
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -875,6 +876,56 @@ static void a_scan_that_takes_too_long_ends_with_timeout(void **state)
     }
 }
 
+/* Another loop whose turns let go what is too old, while time flies. */
+struct other_loop {
+    struct fixture *fixture;
+    _Atomic bool ending;
+};
+
+static void *other_loop_run(void *arg)
+{
+    struct other_loop *loop = arg;
+    struct handler *h;
+    uint64_t now = 1000;
+    if (handler_kv.open(&loop->fixture->env, &h) != CDX_OK)
+        return NULL;
+    while (!atomic_load(&loop->ending)) {
+        now += HANDLER_SCAN_MS_MAX / 3;
+        (void)store_maintain(loop->fixture->store, now, 100);
+        handler_kv.turn_begin(h);
+        handler_kv.turn_end(h);
+    }
+    handler_kv.close(h);
+    return loop;
+}
+
+static void another_loop_may_let_a_scan_go_at_any_moment(void **state)
+{
+    (void)state;
+    enum { SCANS = 200 };
+    struct fixture f;
+    struct other_loop loop = {.fixture = &f};
+    pthread_t thread;
+    void *result;
+    open_fixture(&f, &handler_kv, 4096);
+    fill(&f);
+    assert_int_equal(pthread_create(&thread, NULL, other_loop_run, &loop), 0);
+    for (unsigned i = 0; i < SCANS; i++) {
+        struct scan s;
+        scan_open(&s, &f);
+        do {
+            peer_turn(&s.peer, cdx_bytes_of(s.bytes + s.at, s.len - s.at));
+            s.at += s.peer.consumed;
+        } while (s.at < s.len && s.peer.verdict == HANDLER_CONTINUE);
+        peer_close(&s.peer);
+    }
+    atomic_store(&loop.ending, true);
+    assert_int_equal(pthread_join(thread, &result), 0);
+    assert_ptr_equal(result, &loop);
+    assert_int_equal(stats_now(&f).snapshots, 0);
+    close_fixture(&f);
+}
+
 static void one_scan_too_many_is_told_busy(void **state)
 {
     (void)state;
@@ -1157,6 +1208,7 @@ int main(void)
         cmocka_unit_test(a_scan_goes_on_over_turns_in_one_version),
         cmocka_unit_test(a_scan_that_is_given_up_lets_its_version_go),
         cmocka_unit_test(a_scan_that_takes_too_long_ends_with_timeout),
+        cmocka_unit_test(another_loop_may_let_a_scan_go_at_any_moment),
         cmocka_unit_test(one_scan_too_many_is_told_busy),
         cmocka_unit_test(values_end_when_their_time_has_come),
         cmocka_unit_test(a_full_store_refuses_what_adds_and_takes_what_removes),
