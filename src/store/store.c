@@ -81,8 +81,11 @@ static void values_free(struct store *store)
         return;
     while ((bucket = store_hand_next(store, &hand)) != NULL) {
         for (uint32_t s = 0; s < STORE_BUCKET_SLOTS; s++) {
-            if (bucket->ref[s] != 0)
-                heap_free(store, bucket->ref[s]);
+            /* A leaf is known by more boundaries than its own, which alone answers. */
+            store_ref ref = bucket->ref[s];
+            if (ref != 0 && (store_node_kind(store_at(store, ref)) != STORE_LEAF ||
+                             (bucket->high[s] & STORE_ANSWERS) != 0))
+                heap_free(store, ref);
         }
     }
     for (store_ref root = store->root; root != 0; root = store_node_link(store_at(store, root)))

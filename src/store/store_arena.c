@@ -115,6 +115,8 @@ static bool span_add(struct store_arena *arena)
         return false;
     uint32_t steps = arena->spans_held < 3 ? arena->spans_held : 3;
     size_t nbytes = STORE_SPAN_NBYTES_MIN << (2 * steps);
+    if (nbytes > STORE_SPAN_NBYTES)
+        nbytes = STORE_SPAN_NBYTES;
     uint8_t *memory = store_memory_get(nbytes);
     if (memory == NULL)
         return false;

@@ -2,9 +2,9 @@
 /**
  * Where nodes live: blocks of 4-byte units, addressed by 32-bit references.
  *
- *     reference   │ span: 12 bits │ unit in the span: 20 bits │     0: no block
+ *     reference   │ span: 13 bits │ unit in the span: 19 bits │     0: no block
  *                        │
- *     span[]      ▼ its memory, or none: 64 KiB, 256 KiB, 1 MiB, then 4 MiB each
+ *     span[]      ▼ its memory, or none: 64 KiB, 256 KiB, 1 MiB, then 2 MiB each
  *     inside      │ block │ block │ freed │ block │ not yet given out … │
  *
  * Freed blocks wait in one list per size and are split when a smaller one is
@@ -26,8 +26,8 @@
 /* ---- limits ---- */
 
 #define STORE_UNIT_NBYTES 4u
-/** log2 of a span's units: 4 MiB. */
-#define STORE_SPAN_BITS 20u
+/** log2 of a span's units: 2 MiB. */
+#define STORE_SPAN_BITS 19u
 #define STORE_SPAN_NBYTES ((size_t)STORE_UNIT_NBYTES << STORE_SPAN_BITS)
 /** Spans that 32-bit references reach: 16 GiB. */
 #define STORE_SPANS_MAX (1u << (32 - STORE_SPAN_BITS))

@@ -22,7 +22,7 @@ void store_place_find(struct store *store, struct cdx_bytes key, struct store_st
     place->view = store_writer_view(store);
     place->view.stage = stage != NULL ? stage->top : 0;
     place->staged = stage;
-    place->ref = store_find_deepest(store, &place->path, &place->view, &place->end);
+    place->ref = store_find_deepest(store, &place->path, &place->view, &place->end, &place->inner);
 }
 
 static uint64_t hash_at(const struct store_place *place, size_t end)
@@ -221,6 +221,26 @@ static store_ref leaf_new(struct store *store, struct cdx_bytes segment, struct 
     return ref;
 }
 
+/* A copy of a leaf with the last segment only, which takes its value over; 0: no memory. */
+static store_ref leaf_short(struct store *store, const struct store_node *leaf, size_t segment)
+{
+    struct payload payload;
+    struct cdx_bytes label = store_node_label(leaf);
+    payload_move(leaf, &payload);
+    size_t text = STORE_LEAF_NBYTES + segment;
+    uint32_t flags = payload.flags | (store_head(leaf) & STORE_REFERENCED);
+    store_ref ref = block_new(store, store_head_of(STORE_LEAF, flags, segment, payload.nbytes),
+                              text + payload.nbytes, 0);
+    if (ref == 0)
+        return 0;
+    uint8_t *block = store_arena_at(&store->arena, ref);
+    store_record_set_revision((struct store_record *)(void *)block,
+                              store_record_revision(store_record_of(leaf)));
+    memcpy(block + STORE_LEAF_NBYTES, label.data + label.len - segment, segment);
+    payload_put(&payload, block + text);
+    return ref;
+}
+
 /* ---- sums ---- */
 
 void store_lengths_add(struct store *store, size_t key_nbytes)
@@ -289,6 +309,9 @@ void store_change_count(struct store *store, store_ref ref, uint32_t keys)
 
 /* ---- forks ---- */
 
+static void chain_free(struct store *store, store_ref top, store_ref leaf);
+static store_ref chain_new(struct store *store, struct cdx_bytes key, size_t from, store_ref leaf);
+
 /* Puts `ref` in the place of `old` among its parent's children. */
 static void child_replace(struct store *store, store_ref parent, store_ref old, store_ref ref)
 {
@@ -319,8 +342,56 @@ static bool fork_fill(struct store *store, const struct store_node *old, struct 
     return store_set_add(&env, &fork->children, child);
 }
 
+/*
+ * Takes a leaf of more than one segment apart: into passes and a leaf of one
+ * segment, which is returned; 0: no memory.
+ */
+static store_ref leaf_expand(struct store *store, store_ref ref)
+{
+    uint8_t room[STORE_KEY_NBYTES_MAX];
+    size_t nbytes;
+    const struct store_node *old = store_at(store, ref);
+    (void)store_key_of(store, ref, room, &nbytes);
+    struct cdx_bytes key = cdx_bytes_of(room, nbytes);
+    size_t from = nbytes - store_node_label(old).len;
+    size_t last = store_segment_start(key, nbytes);
+    store_ref parent = store_node_link(old);
+    store_ref leaf = leaf_short(store, old, nbytes - last);
+    if (leaf == 0)
+        return 0;
+    store_ref top = chain_new(store, key, from, leaf);
+    if (top == 0) {
+        /* Not by store_block_free(): the value is still the old leaf's. */
+        store_arena_free(&store->arena, leaf, block_units(store, leaf));
+        return 0;
+    }
+    store_set_ref(&store_at(store, top)->link, parent);
+    store_ref at = top;
+    for (size_t end = from; end < nbytes;) {
+        end = store_segment_end(key, end);
+        store_index_replace(&store->index, store_hash_of(&store->keys, store_prefix(key, end)), ref,
+                            at);
+        if (end < nbytes)
+            at = store_pass_of(store_at(store, at))->child;
+    }
+    child_replace(store, parent, ref, top);
+    store_block_retire(store, ref, false);
+    return leaf;
+}
+
+/* Whether a node is a leaf of more than one segment. */
+static bool is_long(const struct store_node *node)
+{
+    return store_node_kind(node) == STORE_LEAF &&
+           store_node_segment(node).len != store_node_label(node).len;
+}
+
 static store_ref fork_make(struct store *store, store_ref ref, uint64_t hash)
 {
+    if (is_long(store_at(store, ref)))
+        ref = leaf_expand(store, ref);
+    if (ref == 0)
+        return 0;
     const struct store_node *old = store_at(store, ref);
     store_ref parent = store_node_link(old);
     uint32_t flags = store_node_kind(old) == STORE_PASS ? store_head(old) & STORE_SLASH_ANSWERS
@@ -347,9 +418,23 @@ store_ref store_change_fork(struct store *store, store_ref ref)
     return fork_make(store, ref, hash_of_node(store, ref));
 }
 
+bool store_change_expand(struct store *store, struct store_place *place)
+{
+    if (!place->inner)
+        return true;
+    if (leaf_expand(store, place->ref) == 0)
+        return false;
+    place->inner = false;
+    place->ref = store_find(store, &place->path, place->end, &place->view, &place->inner);
+    assert(place->ref != 0 && !place->inner);
+    return true;
+}
+
 /* The place's node as a fork. False: no memory. */
 static bool place_fork(struct store *store, struct store_place *place)
 {
+    if (!store_change_expand(store, place))
+        return false;
     if (store_node_kind(store_at(store, place->ref)) == STORE_FORK)
         return true;
     store_ref fork = fork_make(store, place->ref, hash_at(place, place->end));
@@ -404,7 +489,7 @@ static void chain_free(struct store *store, store_ref top, store_ref leaf)
 static store_ref chain_new(struct store *store, struct cdx_bytes key, size_t from, store_ref leaf)
 {
     store_ref top = leaf;
-    size_t end = store_segment_start(key, key.len);
+    size_t end = key.len - store_node_label(store_at(store, leaf)).len;
     while (end > from) {
         size_t start = store_segment_start(key, end);
         store_ref pass = pass_new(store, cdx_bytes_of(key.data + start, end - start), top);
@@ -443,7 +528,8 @@ static void chain_index(struct store *store, const struct store_place *place, si
         store->nodes++;
         if (end == key.len)
             return;
-        ref = store_pass_of(store_at(store, ref))->child;
+        if (store_node_kind(store_at(store, ref)) == STORE_PASS)
+            ref = store_pass_of(store_at(store, ref))->child;
     }
 }
 
@@ -467,11 +553,25 @@ bool store_change_attach(struct store *store, struct store_place *place, store_r
     return true;
 }
 
+void store_change_unindex(struct store *store, store_ref ref)
+{
+    uint8_t room[STORE_KEY_NBYTES_MAX];
+    size_t nbytes;
+    (void)store_key_of(store, ref, room, &nbytes);
+    struct cdx_bytes key = cdx_bytes_of(room, nbytes);
+    size_t end = nbytes - store_node_label(store_at(store, ref)).len;
+    while (end < nbytes) {
+        end = store_segment_end(key, end);
+        store_index_remove(&store->index, store_hash_of(&store->keys, store_prefix(key, end)), ref);
+        store->nodes--;
+    }
+}
+
 void store_change_detach(struct store *store, store_ref ref)
 {
     struct store_node *node = store_at(store, ref);
     store_ref parent = store_node_link(node);
-    store_index_remove(&store->index, hash_of_node(store, ref), ref);
+    store_change_unindex(store, ref);
     if (store_node_is_slash(node))
         store_node_unmark(store_at(store, parent), STORE_SLASH_ANSWERS);
     if (store_node_kind(store_at(store, parent)) == STORE_PASS) {
@@ -480,7 +580,6 @@ void store_change_detach(struct store *store, store_ref ref)
         struct store_set_env env = store_set_env(store);
         store_set_remove(&env, &store_fork_of(store_at(store, parent))->children, ref);
     }
-    store->nodes--;
     if (store_node_kind(node) == STORE_FORK && store_node_is(node, STORE_QUEUED))
         store_node_mark(node, STORE_REMOVED);
     else
@@ -560,14 +659,29 @@ static void version_push(struct store *store, struct store_place *place, store_r
         store_reclaim_versions(store, place->ref);
 }
 
+/*
+ * Where the label of a new leaf begins: with all segments that the key has behind the
+ * deepest node, unless they are many, or one of them is '/', which marks its parent.
+ */
+static size_t label_start(struct cdx_bytes key, size_t from)
+{
+    size_t segments = 0;
+    for (size_t end = from; end < key.len; segments++) {
+        size_t next = store_segment_end(key, end);
+        if (next - end == 1 && key.data[end] == '/')
+            segments = STORE_LEAF_SEGMENTS_MAX;
+        end = next;
+    }
+    return segments <= STORE_LEAF_SEGMENTS_MAX ? from : store_segment_start(key, key.len);
+}
+
 /* A node for a key that has none: a leaf, or a fork when the value expires. */
 static bool put_new(struct store *store, struct store_place *place, struct cdx_bytes value,
                     uint64_t expires_ms, uint64_t revision)
 {
     struct cdx_bytes key = place->path.key;
-    size_t start = store_segment_start(key, key.len);
-    if (start < place->end)
-        start = place->end;
+    size_t start =
+        expires_ms == 0 ? label_start(key, place->end) : store_segment_start(key, key.len);
     struct cdx_bytes segment = cdx_bytes_of(key.data + start, key.len - start);
     store_ref record = 0;
     store_ref ref = 0;

@@ -15,8 +15,9 @@
 struct store_place {
     struct store_path path;
     struct store_view view;
-    store_ref ref;              /* the deepest node on the path */
-    size_t end;                 /* of its key; the key's own length: it is the key's node */
+    store_ref ref; /* the deepest node on the path */
+    size_t end;    /* of its key; the key's own length: it is the key's node */
+    bool inner;    /* … but that is among the segments of a leaf: it has no node of its own */
     struct store_stage *staged; /* whose subtree it is in; NULL: the store's */
 };
 
@@ -29,7 +30,7 @@ void store_place_find(struct store *store, struct cdx_bytes key, struct store_st
 /** The key's node; 0: there is none. */
 static inline store_ref store_place_node(const struct store_place *place)
 {
-    return place->end == place->path.key.len ? place->ref : 0;
+    return place->end == place->path.key.len && !place->inner ? place->ref : 0;
 }
 
 /** Stores a value at the revision; room in the queues was reserved. False: no memory. */
@@ -49,6 +50,10 @@ void store_change_undo(struct store *store, struct store_place *place);
 CDX_MUST_CHECK bool store_change_expiry(struct store *store, struct store_place *place,
                                         uint64_t expires_ms);
 
+/** Gives the place's boundary a node of its own, if it is among a leaf's segments. False: no
+ * memory. */
+CDX_MUST_CHECK bool store_change_expand(struct store *store, struct store_place *place);
+
 /** Makes the node a fork, if it is none. 0: no memory. */
 store_ref store_change_fork(struct store *store, store_ref ref);
 
@@ -65,6 +70,9 @@ void store_change_unend(struct store *store, store_ref fork);
  */
 CDX_MUST_CHECK bool store_change_attach(struct store *store, struct store_place *place,
                                         store_ref leaf);
+
+/** Takes all that the index has of a node out of it. */
+void store_change_unindex(struct store *store, store_ref ref);
 
 /** Takes a node without children out of tree and index and gives its block to limbo. */
 void store_change_detach(struct store *store, store_ref ref);

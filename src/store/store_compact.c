@@ -64,12 +64,30 @@ static void version_move(struct store *store, struct store_fork *fork)
     store_block_retire(store, old, false);
 }
 
+/* Puts a leaf's copy where the index has the leaf. */
+static void leaf_reindex(struct store *store, store_ref old, store_ref copy)
+{
+    uint8_t room[STORE_KEY_NBYTES_MAX];
+    size_t nbytes;
+    (void)store_key_of(store, old, room, &nbytes);
+    struct cdx_bytes key = cdx_bytes_of(room, nbytes);
+    size_t end = nbytes - store_node_label(store_at(store, old)).len;
+    while (end < nbytes) {
+        end = store_segment_end(key, end);
+        store_index_replace(&store->index, store_hash_of(&store->keys, store_prefix(key, end)), old,
+                            copy);
+    }
+}
+
 /* Tells everything that knows a node where it is now. */
 static void node_relink(struct store *store, store_ref old, store_ref copy, store_ref *slot)
 {
     struct store_node *node = store_at(store, copy);
     struct store_node *parent = store_at(store, store_node_link(node));
-    __atomic_store_n(slot, copy, __ATOMIC_RELEASE);
+    if (store_node_kind(node) == STORE_LEAF)
+        leaf_reindex(store, old, copy);
+    else
+        __atomic_store_n(slot, copy, __ATOMIC_RELEASE);
     if (store_node_kind(parent) == STORE_PASS) {
         store_set_ref(&store_pass_of(parent)->child, copy);
     } else {

@@ -91,40 +91,73 @@ static store_ref top_of(const struct store *store, const struct store_view *view
     return view->stage != 0 ? view->stage : store_find_root(store, view);
 }
 
-store_ref store_find(const struct store *store, const struct store_path *path, size_t end,
-                     const struct store_view *view)
+/* Whether a boundary among the segments of a leaf is that of the first `end` bytes of `key`. */
+static bool inner_matches(const struct store *store, const struct store_node *leaf,
+                          const uint8_t *key, size_t end, const struct store_view *view)
 {
+    struct cdx_bytes label = store_node_label(leaf);
+    for (size_t n = store_segment_end(label, 0); n < label.len; n = store_segment_end(label, n)) {
+        if (n <= end && memcmp(label.data, key + end - n, n) == 0 &&
+            store_node_matches(store, store_at(store, store_node_link(leaf)), key, end - n, view))
+            return true;
+    }
+    return false;
+}
+
+store_ref store_find_any(const struct store *store, uint64_t hash, const uint8_t *key, size_t end,
+                         const struct store_view *view, bool *inner)
+{
+    struct store_probing p = store_index_probe(&store->index, hash, false);
+    store_ref ref;
+    *inner = false;
+    while ((ref = store_index_next(&p)) != 0) {
+        const struct store_node *node = store_at(store, ref);
+        if (store_node_matches(store, node, key, end, view))
+            return ref;
+        if (store_node_kind(node) == STORE_LEAF && inner_matches(store, node, key, end, view)) {
+            *inner = true;
+            return ref;
+        }
+    }
+    return 0;
+}
+
+store_ref store_find(const struct store *store, const struct store_path *path, size_t end,
+                     const struct store_view *view, bool *inner)
+{
+    *inner = false;
     if (end == 0)
         return store_find_root(store, view);
-    return store_find_hashed(store, store_path_hash(path, end), path->key.data, end, view, false);
+    return store_find_any(store, store_path_hash(path, end), path->key.data, end, view, inner);
 }
 
 store_ref store_find_deepest(const struct store *store, const struct store_path *path,
-                             const struct store_view *view, size_t *end)
+                             const struct store_view *view, size_t *end, bool *inner)
 {
     size_t least = view->stage != 0 ? stage_of(store, view->stage)->key_nbytes : 0;
     for (size_t e = path->key.len; e > least; e = store_segment_start(path->key, e)) {
-        store_ref ref = store_find(store, path, e, view);
+        store_ref ref = store_find(store, path, e, view, inner);
         if (ref != 0) {
             *end = e;
             return ref;
         }
     }
     *end = least;
+    *inner = false;
     return top_of(store, view);
 }
 
 store_ref store_find_base(const struct store *store, struct cdx_bytes key,
-                          const struct store_view *view)
+                          const struct store_view *view, bool *inner)
 {
+    *inner = false;
     if (key.len > STORE_KEY_NBYTES_MAX)
         return 0;
     if (store_ends_in_slash(key))
         key.len--;
     if (key.len == 0)
         return store_find_root(store, view);
-    return store_find_hashed(store, store_hash_of(&store->keys, key), key.data, key.len, view,
-                             false);
+    return store_find_any(store, store_hash_of(&store->keys, key), key.data, key.len, view, inner);
 }
 
 uint64_t store_key_of(const struct store *store, store_ref ref,
@@ -133,7 +166,7 @@ uint64_t store_key_of(const struct store *store, store_ref ref,
     uint8_t *to = key + STORE_KEY_NBYTES_MAX;
     const struct store_node *node = store_at(store, ref);
     while (!store_node_is(node, STORE_ROOT)) {
-        struct cdx_bytes segment = store_node_segment(node);
+        struct cdx_bytes segment = store_node_label(node);
         to -= segment.len;
         memcpy(to, segment.data, segment.len);
         store_ref parent = store_node_link(node);

@@ -93,23 +93,59 @@ static bool rebuild(struct store_index *index, uint32_t segment, uint32_t pages)
     }
     atomic_store_explicit(&index->segment[segment], word_of(table.buckets, pages),
                           memory_order_release);
+    index->page_count += pages;
+    index->page_count -= old.count / 4;
     if (old.count != 0)
         store_limbo_run(index->limbo, old.buckets, old.count / 4);
     return true;
 }
 
-static bool is_too_full(uint32_t used, uint32_t pages)
+/* Whether `used` slots are more than `percent` of what pages have. */
+static bool is_above(uint64_t used, uint64_t pages, unsigned percent)
 {
-    return (uint64_t)used * 100 > (uint64_t)pages * SLOTS_PER_PAGE * STORE_SEGMENT_FILL_MAX;
+    return used * 100 > pages * SLOTS_PER_PAGE * percent;
+}
+
+/* A segment's size behind the present one. */
+static uint32_t pages_next(uint32_t pages)
+{
+    return pages + pages / STORE_SEGMENT_GROWTH + 1;
+}
+
+static uint32_t pages_of(const struct store_index *index, uint32_t segment)
+{
+    return store_table_of(index->segment[segment]).count / 4;
+}
+
+/*
+ * Segments grow in turn, as the whole index fills: so they stay equally full,
+ * and each moves to where its neighbours have just left room.
+ */
+static void grow_in_turn(struct store_index *index)
+{
+    /* What was grown lately still waits for readers, twice: then the rest may fill a little
+     * further. */
+    size_t waiting = index->pages->used_nbytes / STORE_PAGE_NBYTES - index->page_count;
+    bool many = waiting > index->page_count / STORE_SEGMENT_GROWTH;
+    unsigned percent = many ? STORE_INDEX_FILL_LATE : STORE_INDEX_FILL_MAX;
+    while (is_above(index->nodes, index->page_count, percent)) {
+        uint32_t segment = index->turn;
+        index->turn = (segment + 1) % STORE_SEGMENTS;
+        uint32_t pages = pages_of(index, segment);
+        if (pages != 0 && !rebuild(index, segment, pages_next(pages)))
+            return; /* without memory they fill further */
+    }
 }
 
 bool store_index_reserve(struct store_index *index, uint64_t hash, uint32_t extra)
 {
     uint32_t segment = store_index_segment(hash);
-    uint32_t now = store_table_of(index->segment[segment]).count / 4;
+    if (index->page_count >= STORE_SEGMENTS)
+        grow_in_turn(index);
+    uint32_t now = pages_of(index, segment);
     uint32_t pages = now;
-    while (is_too_full(index->used[segment] + extra, pages))
-        pages += pages / 8 + 1;
+    while (is_above(index->used[segment] + extra, pages, STORE_SEGMENT_FILL_MAX))
+        pages = pages_next(pages);
     return pages == now || rebuild(index, segment, pages);
 }
 
@@ -131,11 +167,13 @@ static struct store_bucket *slot_find(const struct store_index *index, uint64_t 
                                       uint32_t *slot, bool passed)
 {
     struct store_table table = store_index_table(index, hash);
-    uint32_t at = table.count != 0 ? store_index_bucket(store_index_tag(hash), table.count) : 0;
+    uint32_t tag = store_index_tag(hash);
+    uint32_t at = table.count != 0 ? store_index_bucket(tag, table.count) : 0;
     for (uint32_t left = table.count; left > 0; left--) {
         struct store_bucket *bucket = &table.buckets[at];
         for (*slot = 0; *slot < STORE_BUCKET_SLOTS; ++*slot) {
-            if (store_bucket_ref(bucket, *slot) == ref)
+            /* A leaf is in by several hashes: the tag tells which. */
+            if (store_bucket_ref(bucket, *slot) == ref && slot_tag(bucket, *slot) == tag)
                 return bucket;
         }
         if (store_bucket_overflow(bucket) == 0)
@@ -168,13 +206,11 @@ void store_index_remove(struct store_index *index, uint64_t hash, store_ref ref)
     uint32_t segment = store_index_segment(hash);
     uint32_t used = --index->used[segment];
     index->nodes--;
-    uint32_t pages = store_table_of(index->segment[segment]).count / 4;
-    if (pages > 1 &&
-        (uint64_t)used * 100 < (uint64_t)pages * SLOTS_PER_PAGE * STORE_SEGMENT_FILL_MIN)
-        (void)rebuild(
-            index, segment,
-            (uint32_t)((uint64_t)used * 100 / ((uint64_t)SLOTS_PER_PAGE * STORE_SEGMENT_FILL_MAX)) +
-                1 + pages / 8);
+    uint32_t pages = pages_of(index, segment);
+    uint32_t fitting =
+        (uint32_t)((uint64_t)used * 100 / (SLOTS_PER_PAGE * STORE_INDEX_FILL_MAX)) + 1;
+    if (pages > 1 && !is_above(used, pages, STORE_SEGMENT_FILL_MIN))
+        (void)rebuild(index, segment, pages_next(fitting));
 }
 
 void store_index_replace(struct store_index *index, uint64_t hash, store_ref old, store_ref ref)

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
- * From the hash of a prefix to its nodes: 4096 open-addressing tables that grow
- * each for itself, by an eighth, so that no insertion waits for much.
+ * From the hash of a prefix to its nodes: 1024 open-addressing tables that grow
+ * one at a time, by a 16th, so that no insertion waits for much.
  *
- *     hash     │ segment: 12 bits │ tag: 23 bits │ … │
- *     segment  │ address of its buckets │ how many │          one atomic word, 32 KiB in all
+ *     hash     │ segment: 10 bits │ tag: 23 bits │ … │
+ *     segment  │ address of its buckets │ how many │          one atomic word, 8 KiB in all
  *     bucket   │ tag low 16 × 9 │ tag high 7 + answer 1 × 9 │ overflow │ node 32 × 9 │   64 bytes
  *
  * The home bucket is the tag scaled to the number of buckets: slots say
@@ -31,13 +31,17 @@
 
 /* ---- limits ---- */
 
-#define STORE_SEGMENT_BITS 12u
+#define STORE_SEGMENT_BITS 10u
 #define STORE_SEGMENTS (1u << STORE_SEGMENT_BITS)
 #define STORE_TAG_BITS 23u
 #define STORE_BUCKET_SLOTS 9u
-/** Slots used, in percent, above which a segment grows by an eighth. */
-#define STORE_SEGMENT_FILL_MAX 82u
-/** … and below which it is made to fit. */
+/** Slots used of all, in percent, above which segments grow, each by a 16th when its turn comes. */
+#define STORE_INDEX_FILL_MAX 68u
+/** … the same, while much of what was replaced waits for readers. */
+#define STORE_INDEX_FILL_LATE 78u
+#define STORE_SEGMENT_GROWTH 16u
+/** … of one segment, above which it grows out of turn, and below which it is made to fit. */
+#define STORE_SEGMENT_FILL_MAX 94u
 #define STORE_SEGMENT_FILL_MIN 35u
 /** Where a bucket's overflow count sticks until its table is rebuilt. */
 #define STORE_OVERFLOW_MAX 255u
@@ -57,6 +61,8 @@ struct store_index {
     _Atomic uint64_t segment[STORE_SEGMENTS]; /* address, and number of buckets in its gaps */
     uint32_t used[STORE_SEGMENTS];            /* slots */
     uint64_t nodes;                           /* sum of the above */
+    uint64_t page_count;                      /* of all segments */
+    uint32_t turn;                            /* the segment that grows next */
     struct store_pages *pages;
     struct store_limbo *limbo;
 };

@@ -54,6 +54,17 @@ static void probe_boundaries(const struct store *store, struct store_probe *prob
     }
 }
 
+/* Hashes the key and the boundary before it, where its node's parent is. */
+static void probe_key(const struct store *store, struct store_probe *probe)
+{
+    const struct store_hash_keys *keys = &store->keys;
+    struct cdx_bytes key = probe->key;
+    size_t before = store_segment_start(key, key.len);
+    if (before != 0)
+        probe_add(store, probe, store_hash_of(keys, store_prefix(key, before)), before);
+    probe_add(store, probe, store_hash_of(keys, key), key.len);
+}
+
 void store_probe_start(const struct store *store, enum store_probe_kind kind, struct cdx_bytes key,
                        struct store_probe *probe)
 {
@@ -66,7 +77,7 @@ void store_probe_start(const struct store *store, enum store_probe_kind kind, st
     if (kind == STORE_PROBE_MATCH)
         probe_boundaries(store, probe);
     else
-        probe_add(store, probe, store_hash_of(&store->keys, key), key.len);
+        probe_key(store, probe);
 }
 
 /*
@@ -89,11 +100,15 @@ static void parent_prefetch(const struct store *store, const struct store_probe 
         store_prefetch(store_arena_at(&store->arena, ref));
 }
 
-/* Looks at the buckets from the longest boundary on; true when a candidate was asked for. */
-static bool probe_follow(const struct store *store, struct store_probe *probe, uint64_t revision)
+/*
+ * Looks at the buckets from the longest boundary on and asks for what the lookup
+ * will read: the first candidate, its parents by the tags at their boundaries,
+ * and, where one before it overflowed, the bucket behind.
+ */
+static void probe_follow(const struct store *store, struct store_probe *probe, uint64_t revision)
 {
+    uint32_t open = 0;
     uint32_t i = probe->boundaries;
-    bool found = false;
     for (; i > 0; i--) {
         struct store_table table = store_index_table(&store->index, probe->hash[i - 1]);
         if (table.count == 0)
@@ -102,29 +117,26 @@ static bool probe_follow(const struct store *store, struct store_probe *probe, u
         uint32_t at = store_index_bucket(tag, table.count);
         const struct store_bucket *bucket = &table.buckets[at];
         uint32_t slots = store_bucket_find(bucket, tag, true);
+        if (slots == 0 && store_bucket_overflow(bucket) == 0)
+            continue;
+        if (open == 0)
+            open = i;
         if (slots != 0) {
-            store_ref ref = store_bucket_ref(bucket, (uint32_t)__builtin_ctz(slots));
-            if (ref != 0)
-                node_prefetch(store, ref);
-            if (i > 1)
-                parent_prefetch(store, probe, i - 1);
-            found = true;
+            node_prefetch(store, store_bucket_ref(bucket, (uint32_t)__builtin_ctz(slots)));
             break;
         }
-        if (store_bucket_overflow(bucket) != 0) {
-            store_prefetch(at + 1 != table.count ? bucket + 1 : table.buckets);
-            break;
-        }
+        store_prefetch(at + 1 != table.count ? bucket + 1 : table.buckets);
     }
-    probe->open = (uint16_t)i;
+    for (; i > 1; i--)
+        parent_prefetch(store, probe, i - 1);
+    probe->open = (uint16_t)open;
     probe->revision = revision;
-    return found;
 }
 
 void store_probe_touch(struct store_reader *reader, struct store_probe *probe)
 {
     if (probe->boundaries != 0)
-        (void)probe_follow(reader->store, probe, reader->view.revision);
+        probe_follow(reader->store, probe, reader->view.revision);
 }
 
 /* ---- traces ---- */

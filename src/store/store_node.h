@@ -1,16 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /**
  * The blocks that the tree is made of. A node is a prefix of stored keys that
- * ends at a boundary; it keeps its last segment only, the rest is at its
- * parents. Every block begins with a word that says what it is:
+ * ends at a boundary; it keeps what it adds to its parent's key only. Every
+ * block begins with a word that says what it is:
  *
  *     head   │ kind 2 │ flags 7 │ text length 13 │ inline value length 10 │     32 bits
  *
- *     leaf   │ head │ parent │ revision 48 bits │ segment │ value │    stored once, nothing below
+ *     leaf   │ head │ parent │ revision 48 bits │ segments │ value │   stored once, nothing below
  *     pass   │ head │ parent │ child │ segment │                       one node below, not stored
  *     fork   │ head │ parent │ children │ keys │ version │ segment │   everything else
  *     record │ head │ older │ revision 48 bits │ value │               a version of a fork's value
  *     record │ head │ older │ revision 48 bits, pad │ expiry │ value │ … that has an expiry
+ *
+ * A leaf has all segments of which it is the only key, so most keys are one
+ * block below a fork. The index knows it by each boundary among them; a write that
+ * needs one of these as a node of its own takes the leaf apart into passes:
+ *
+ *     /img ─► leaf "/cats/1.jpg"       /img ─► pass "/cats" ─► leaf "/1.jpg"
  *
  * Leaf, pass and the versions of a fork never change once readers can find
  * them, but for the parent: what a write changes becomes a fork, in the same
@@ -34,6 +40,9 @@
 
 /** A value up to this length lies in its block; a longer one on the heap. */
 #define STORE_INLINE_NBYTES_MAX 512u
+
+/** Segments that a leaf may have. */
+#define STORE_LEAF_SEGMENTS_MAX 8u
 
 /** The largest revision; the one above stands for "not yet". */
 #define STORE_REVISION_MAX ((UINT64_C(1) << 48) - 2)
@@ -249,14 +258,26 @@ static inline const uint8_t *store_node_text(const struct store_node *node, uint
     return (const uint8_t *)node + store_head_text_at(head);
 }
 
-/** The segment of a leaf, pass or fork. */
-static inline struct cdx_bytes store_node_segment(const struct store_node *node)
+/** What a leaf, pass or fork adds to its parent's key: a segment, of a leaf one or more. */
+static inline struct cdx_bytes store_node_label(const struct store_node *node)
 {
     uint32_t head = store_head(node);
     return cdx_bytes_of(store_node_text(node, head), store_head_text(head));
 }
 
-/** Whether the segment is '/' alone. */
+/** The first segment of the label. */
+static inline struct cdx_bytes store_node_segment(const struct store_node *node)
+{
+    struct cdx_bytes label = store_node_label(node);
+    if (label.len > 1 && store_node_kind(node) == STORE_LEAF) {
+        const uint8_t *slash = memchr(label.data + 1, '/', label.len - 1);
+        if (slash != NULL)
+            label.len = (size_t)(slash - label.data);
+    }
+    return label;
+}
+
+/** Whether the first segment is '/' alone. */
 static inline bool store_node_is_slash(const struct store_node *node)
 {
     struct cdx_bytes segment = store_node_segment(node);

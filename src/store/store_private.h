@@ -49,7 +49,8 @@ struct store_view {
 
 /** One open stage: a subtree that has no parent yet. */
 struct store_stage {
-    uint32_t number; /* 0: the place is free */
+    uint32_t number; /* 0: thrown away, not yet taken apart */
+    bool queued;     /* … for that */
     store_ref top;
     store_ref end; /* a record for the subtree that it will replace; 0: to be made */
     uint64_t relative_keys;
@@ -258,16 +259,23 @@ static inline store_ref store_find_hashed(const struct store *store, uint64_t ha
     return 0;
 }
 
+/**
+ * The node of the first `end` (not 0) bytes of `key`, stored or not; 0: there is none. `*inner`: it
+ * is a leaf with more segments, and the boundary is among them.
+ */
+store_ref store_find_any(const struct store *store, uint64_t hash, const uint8_t *key, size_t end,
+                         const struct store_view *view, bool *inner);
+
 /** The empty key's node for the view. Always there, unless the view is older than any snapshot. */
 store_ref store_find_root(const struct store *store, const struct store_view *view);
 
-/** The node of a prefix of the path's key; the root for `end` 0; 0: there is none. */
+/** store_find_any() of a prefix of the path's key; the root for `end` 0. */
 store_ref store_find(const struct store *store, const struct store_path *path, size_t end,
-                     const struct store_view *view);
+                     const struct store_view *view, bool *inner);
 
-/** The deepest node on the path, and the length of its key. There is always one: the root. */
+/** The deepest node on the path, and the boundary where it is. There is always one: the root. */
 store_ref store_find_deepest(const struct store *store, const struct store_path *path,
-                             const struct store_view *view, size_t *end);
+                             const struct store_view *view, size_t *end, bool *inner);
 
 /**
  * The node that holds the subtree of `key`, or 0. For a key that ends in '/'
@@ -275,7 +283,7 @@ store_ref store_find_deepest(const struct store *store, const struct store_path 
  * '/' itself without the relative keys.
  */
 store_ref store_find_base(const struct store *store, struct cdx_bytes key,
-                          const struct store_view *view);
+                          const struct store_view *view, bool *inner);
 
 /** The key's hash when `ref` is any node: goes up its parents. Writes the key to `key`. */
 uint64_t store_key_of(const struct store *store, store_ref ref,

@@ -253,11 +253,9 @@ static void node_retire(struct store *store, store_ref ref, bool indexed)
     uint8_t key[STORE_KEY_NBYTES_MAX];
     size_t nbytes;
     struct store_node *node = store_at(store, ref);
-    uint64_t hash = store_key_of(store, ref, key, &nbytes);
-    if (indexed) {
-        store_index_remove(&store->index, hash, ref);
-        store->nodes--;
-    }
+    (void)store_key_of(store, ref, key, &nbytes);
+    if (indexed)
+        store_change_unindex(store, ref);
     values_retire(store, ref, nbytes);
     if (store_node_kind(node) == STORE_FORK && store_node_is(node, STORE_QUEUED))
         store_node_mark(node, STORE_REMOVED);

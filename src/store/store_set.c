@@ -68,6 +68,7 @@ static store_ref child_at(const struct store_array *array, uint32_t i)
     return store_load_ref(&array->child[i]);
 }
 
+/* Of a leaf with more segments, the first: among its siblings it is the only one with it. */
 static struct cdx_bytes segment_of(const struct store_arena *arena, store_ref child)
 {
     return store_node_segment(store_node_at(arena, child));

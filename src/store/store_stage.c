@@ -191,6 +191,8 @@ static bool swap(struct store *store, struct store_stage *stage, uint64_t *remov
         return true;
     }
     store_place_find(store, stage_key(stage), NULL, &place);
+    if (!store_change_expand(store, &place))
+        return false;
     store_ref old = store_place_node(&place);
     *removed = 0;
     if (old != 0) {
@@ -245,11 +247,24 @@ enum store_status store_stage_drop(struct store *store, uint32_t number)
     struct store_stage **slot = slot_of(store, number);
     if (slot == NULL)
         return STORE_NOT_FOUND;
-    if (!store_reclaim_reserve(store))
-        return STORE_NO_MEMORY;
     /* Its place is free again when the subtree is taken apart, which needs its key. */
     (*slot)->number = 0;
-    store_reclaim_drop(store, (*slot)->top);
+    store_stage_queue(store);
     store->revision++;
     return STORE_OK;
+}
+
+bool store_stage_queue(struct store *store)
+{
+    bool left = false;
+    for (size_t i = 0; i < STORE_STAGES_MAX; i++) {
+        struct store_stage *stage = store->stages[i];
+        if (stage == NULL || stage->number != 0 || stage->queued)
+            continue;
+        stage->queued = store_reclaim_reserve(store);
+        if (stage->queued)
+            store_reclaim_drop(store, stage->top);
+        left = left || !stage->queued;
+    }
+    return left;
 }

@@ -151,6 +151,7 @@ uint64_t store_now(const struct store *store)
 /* One slice, as the writer. True: there is more to do at once. */
 static bool maintain(struct store *store, uint64_t now_ms, unsigned steps)
 {
+    (void)store_stage_queue(store);
     bool more = store_reclaim_run(store, steps);
     more |= expire_some(store, now_ms, steps);
     if (store->evict && store->memory_max_nbytes != 0 &&

@@ -35,6 +35,8 @@ enum walk_state {
     STATE_PAST_SLASH = 32,
     /* Of a boundary, its own key is done: the '/' behind it is next. */
     STATE_SLASH_NEXT = 64,
+    /* The walk's base is among the segments of a leaf, whose key is all there is below it. */
+    STATE_INNER = 128,
 };
 
 static void cursor_init(struct store_reader *reader, struct cdx_bytes key, uint32_t state,
@@ -64,9 +66,10 @@ static const struct store *store_of(const struct store_cursor *cursor)
 static uint64_t count_now(const struct store *store, struct cdx_bytes key)
 {
     struct store_view view = store_writer_view(store);
-    store_ref base = store_find_base(store, key, &view);
-    if (base == 0)
-        return 0;
+    bool inner;
+    store_ref base = store_find_base(store, key, &view, &inner);
+    if (base == 0 || inner)
+        return base != 0; /* the one key of a leaf */
     return store_ends_in_slash(key) ? store_keys_below(store, base, store->relative_keys)
                                     : store_keys_at(store, base);
 }
@@ -181,11 +184,16 @@ static store_ref child_after(struct store_cursor *cursor, store_ref parent,
 
 /* ---- moving ---- */
 
+static size_t label_nbytes(const struct store_cursor *cursor, store_ref ref)
+{
+    return store_node_label(store_at(store_of(cursor), ref)).len;
+}
+
 static void go_down(struct store_cursor *cursor, store_ref child)
 {
-    struct cdx_bytes segment = segment_of(store_of(cursor), child);
-    memcpy(cursor->found + cursor->nbytes, segment.data, segment.len);
-    cursor->nbytes = (uint16_t)(cursor->nbytes + segment.len);
+    struct cdx_bytes label = store_node_label(store_at(store_of(cursor), child));
+    memcpy(cursor->found + cursor->nbytes, label.data, label.len);
+    cursor->nbytes = (uint16_t)(cursor->nbytes + label.len);
     cursor->node = child;
     cursor->depth++;
 }
@@ -193,7 +201,7 @@ static void go_down(struct store_cursor *cursor, store_ref child)
 static void go_up(struct store_cursor *cursor)
 {
     const struct store *store = store_of(cursor);
-    cursor->nbytes = (uint16_t)(cursor->nbytes - segment_of(store, cursor->node).len);
+    cursor->nbytes = (uint16_t)(cursor->nbytes - label_nbytes(cursor, cursor->node));
     cursor->node = store_node_link(store_at(store, cursor->node));
     cursor->depth--;
 }
@@ -230,7 +238,9 @@ static bool go_next(struct store_cursor *cursor)
  */
 static void go_past(struct store_cursor *cursor)
 {
-    while (cursor->nbytes > cursor->root_nbytes) {
+    /* A leaf may begin above the root of the walk, when that is among its segments. */
+    while (cursor->nbytes >= cursor->root_nbytes + label_nbytes(cursor, cursor->node) &&
+           cursor->nbytes > cursor->root_nbytes) {
         if (go_next(cursor))
             return;
     }
@@ -305,14 +315,30 @@ static struct cdx_bytes page_cut(struct cdx_bytes after)
     return store_prefix(after, after.len < STORE_KEY_NBYTES_MAX ? after.len : STORE_KEY_NBYTES_MAX);
 }
 
+/* Puts the cursor at a leaf, of whose key only a part is known. */
+static void go_to_leaf(struct store_cursor *cursor, store_ref leaf)
+{
+    uint8_t key[STORE_KEY_NBYTES_MAX];
+    size_t nbytes;
+    (void)store_key_of(store_of(cursor), leaf, key, &nbytes);
+    go_to(cursor, leaf, cdx_bytes_of(key, nbytes), nbytes);
+}
+
 /* Goes to the first node after `after`, which lies in the walk's subtree. */
 static void list_seek(struct store_cursor *cursor, struct cdx_bytes after)
 {
+    bool inner;
     const struct store *store = store_of(cursor);
     struct store_path path;
     store_path_init(&path, &store->keys, after);
     size_t end;
-    store_ref ref = store_find_deepest(store, &path, &cursor->reader->view, &end);
+    store_ref ref = store_find_deepest(store, &path, &cursor->reader->view, &end, &inner);
+    if (inner) {
+        go_to_leaf(cursor, ref);
+        if (path_compare(after, cdx_bytes_of(cursor->found, cursor->nbytes)) >= 0)
+            go_past(cursor);
+        return;
+    }
     go_to(cursor, ref, after, end);
     if (end == after.len) {
         go_on(cursor);
@@ -330,12 +356,18 @@ static void list_seek(struct store_cursor *cursor, struct cdx_bytes after)
 /* The base of the walk's key, with which it begins; 0: there is none. */
 static store_ref base_find(struct store_cursor *cursor)
 {
+    bool inner;
     struct cdx_bytes key = cursor->key;
-    store_ref base = store_find_base(store_of(cursor), key, &cursor->reader->view);
+    store_ref base = store_find_base(store_of(cursor), key, &cursor->reader->view, &inner);
     if (base == 0)
         return 0;
     size_t nbytes = store_ends_in_slash(key) ? key.len - 1 : key.len;
-    go_to(cursor, base, key, nbytes);
+    if (inner) {
+        go_to_leaf(cursor, base);
+        cursor->state |= STATE_INNER;
+    } else {
+        go_to(cursor, base, key, nbytes);
+    }
     cursor->root_nbytes = (uint16_t)nbytes;
     return base;
 }
@@ -353,7 +385,7 @@ void store_list(struct store_reader *reader, struct cdx_bytes key, struct cdx_by
     }
     if (place == PAGE_WITHIN)
         list_seek(cursor, page_cut(after));
-    else if (slash)
+    else if (slash && (cursor->state & STATE_INNER) == 0)
         cursor->state |= STATE_LEAVE;
 }
 
@@ -458,6 +490,13 @@ enum store_status store_next(struct store_cursor *cursor, struct store_entry *en
 
 /* ---- children ---- */
 
+/* The prefix of the cursor's key that ends at the first boundary behind the level's key. */
+static struct cdx_bytes level_key(const struct store_cursor *cursor)
+{
+    struct cdx_bytes found = cdx_bytes_of(cursor->found, cursor->nbytes);
+    return store_prefix(found, store_segment_end(found, cursor->key.len));
+}
+
 /* Goes from the base to the first child behind `segment`; the end when there is none. */
 static void children_from(struct store_cursor *cursor, struct cdx_bytes segment)
 {
@@ -491,8 +530,9 @@ static void children_seek(struct store_cursor *cursor, struct cdx_bytes after)
         children_past_slash(cursor, store_segment(after, key.len - 1));
         return;
     }
-    store_ref slash = store_find_hashed(store, store_hash_of(&store->keys, key), key.data, key.len,
-                                        &cursor->reader->view, false);
+    bool inner;
+    store_ref slash = store_find_any(store, store_hash_of(&store->keys, key), key.data, key.len,
+                                     &cursor->reader->view, &inner);
     if (slash != 0) {
         go_to(cursor, slash, key, key.len);
         cursor->state |= STATE_BELOW_SLASH;
@@ -513,12 +553,21 @@ void store_children(struct store_reader *reader, struct cdx_bytes key, struct cd
         cursor->node = 0;
         return;
     }
+    if ((cursor->state & STATE_INNER) != 0) {
+        if (place == PAGE_WITHIN && path_compare(after, level_key(cursor)) >= 0)
+            cursor->node = 0;
+        return;
+    }
     children_seek(cursor, place == PAGE_WITHIN ? page_cut(after) : key);
 }
 
 /* Goes to the next sibling of this level; `node` 0: there is none. */
 static void children_on(struct store_cursor *cursor)
 {
+    if ((cursor->state & STATE_INNER) != 0) {
+        cursor->node = 0;
+        return;
+    }
     if (go_next(cursor))
         return;
     if ((cursor->state & STATE_BELOW_SLASH) != 0)
@@ -571,8 +620,8 @@ enum store_status store_next_child(struct store_cursor *cursor, struct store_chi
             break;
         if (!has_key(cursor))
             continue;
-        child->key = cdx_bytes_of(cursor->found, cursor->nbytes);
-        child->stored = value_of(cursor) != NULL;
+        child->key = level_key(cursor);
+        child->stored = child->key.len == cursor->nbytes && value_of(cursor) != NULL;
         child->keys = child_keys(cursor);
         return STORE_OK;
     }

@@ -404,8 +404,10 @@ static bool drop(struct store *store, struct cdx_bytes key, struct journal *jour
     bool slash = store_ends_in_slash(key);
     struct store_place place;
     store_place_find(store, slash ? store_prefix(key, key.len - 1) : key, NULL, &place);
-    if (store_place_node(&place) == 0)
+    if (place.end != place.path.key.len)
         return true;
+    if (!store_change_expand(store, &place))
+        return false;
     *keys = slash ? store_keys_below(store, place.ref, store->relative_keys)
                   : store_keys_at(store, place.ref);
     if (*keys == 0)

@@ -47,6 +47,9 @@ void store_publish(struct store *store);
 /** The stage, open or not, in whose tree a node is; NULL: none. */
 struct store_stage *store_stage_of(struct store *store, store_ref ref);
 
+/** Queues stages that were thrown away, as far as memory allows. True: one is left. */
+bool store_stage_queue(struct store *store);
+
 /** The next bucket of the index; NULL: the hand came round. */
 struct store_bucket *store_hand_next(struct store *store, struct store_hand *hand);
 
