@@ -361,18 +361,18 @@ static void read_threads(const struct asking *what, unsigned threads)
         if (pthread_create(&thread[i], NULL, thread_run, &asking[i]) != 0)
             exit(1);
     }
-    uint64_t sum = 0, cpu = 0, begin = UINT64_MAX, end = 0;
+    uint64_t asked = 0, sum = 0, cpu = 0, begin = UINT64_MAX, end = 0;
     for (unsigned i = 0; i < threads; i++) {
         pthread_join(thread[i], NULL);
+        asked += asking[i].count;
         sum += asking[i].sum;
         cpu += asking[i].cpu_ns;
         begin = asking[i].wall_start_ns < begin ? asking[i].wall_start_ns : begin;
         end = asking[i].wall_end_ns > end ? asking[i].wall_end_ns : end;
     }
     pthread_barrier_destroy(&together);
-    const double asked = (double)(what->count / threads * threads);
-    printf("{\"cpu_ns\": %.2f, \"wall_ns\": %.2f, \"sum\": %" PRIu64 "}\n", (double)cpu / asked,
-           (double)(end - begin) / asked, sum);
+    printf("{\"cpu_ns\": %.2f, \"wall_ns\": %.2f, \"sum\": %" PRIu64 "}\n",
+           (double)cpu / (double)asked, (double)(end - begin) / (double)asked, sum);
 }
 
 struct op {

@@ -396,48 +396,59 @@ static void print_statistics(const struct texts *keys, bool paths)
            paths ? (double)count_boundaries(keys) / n : 1.0);
 }
 
+/* Of the named kind, at most `n`, in random order; false: there is none of that name. */
+static bool make_keys(const char *kind, struct texts *keys, struct seen *seen, uint64_t n)
+{
+    if (strcmp(kind, "real") == 0)
+        add_real(keys, seen);
+    else if (strcmp(kind, "uri") == 0)
+        add_uris(keys, seen, n);
+    else if (strcmp(kind, "phone") == 0)
+        add_phones(keys, seen, n);
+    else
+        return false;
+    const uint64_t count = keys->count < n ? keys->count : n;
+    texts_shuffle(keys, count);
+    keys->count = count;
+    return true;
+}
+
+/* The keys, and questions about some of them in another order. */
+static void make_sections(struct texts *keys, const struct seen *seen, bool paths,
+                          uint64_t questions, struct texts *sections)
+{
+    sections[SET_KEYS] = texts_in_order(keys, keys->count);
+    texts_shuffle(keys, keys->count);
+    sections[SET_GET] = texts_in_order(keys, keys->count < questions ? keys->count : questions);
+    sections[SET_MATCH] = make_matches(&sections[SET_GET], seen, paths);
+    sections[SET_MISS] = make_misses(&sections[SET_GET], seen, paths);
+}
+
 int main(int argc, char **argv)
 {
-    if (argc != 5) {
+    struct texts keys = {0}, sections[SET_SECTIONS];
+    struct seen seen = {0};
+    const uint64_t n = argc == 5 ? strtoull(argv[2], NULL, 10) : 0;
+    const uint64_t questions = argc == 5 ? strtoull(argv[3], NULL, 10) : 0;
+    if (n == 0 || questions == 0 || !make_keys(argv[1], &keys, &seen, n)) {
         fputs("usage: bench_store_keys uri|real|phone KEYS QUESTIONS FILE\n", stderr);
         return 2;
     }
-    const uint64_t n = strtoull(argv[2], NULL, 10), questions = strtoull(argv[3], NULL, 10);
     const bool paths = strcmp(argv[1], "phone") != 0;
-    struct texts keys = {0}, sections[SET_SECTIONS];
-    struct seen seen = {0};
-    if (strcmp(argv[1], "real") == 0)
-        add_real(&keys, &seen);
-    else if (paths)
-        add_uris(&keys, &seen, n);
-    else
-        add_phones(&keys, &seen, n);
-    const uint64_t count = keys.count < n ? keys.count : n;
-    if (count == 0 || questions == 0) {
-        fputs("bench_store_keys: no keys\n", stderr);
-        return 1;
-    }
-    texts_shuffle(&keys, count);
-    sections[SET_KEYS] = texts_in_order(&keys, count);
-    keys.count = count; /* what was not chosen is not asked for */
-    texts_shuffle(&keys, count);
-    sections[SET_GET] = texts_in_order(&keys, count < questions ? count : questions);
-    sections[SET_MATCH] = make_matches(&sections[SET_GET], &seen, paths);
-    sections[SET_MISS] = make_misses(&sections[SET_GET], &seen, paths);
-
+    make_sections(&keys, &seen, paths, questions, sections);
     struct set_head head = {.magic = SET_MAGIC, .paths = paths};
     const struct cdx_bytes drop = most_common_top(&sections[SET_KEYS]);
     head.drop_nbytes = drop.len;
     if (drop.len != 0)
         memcpy(head.drop, drop.data, drop.len);
-    if (!write_set(argv[4], &head, sections)) {
+    const bool written = write_set(argv[4], &head, sections);
+    if (written)
+        print_statistics(&sections[SET_KEYS], paths);
+    else
         perror(argv[4]);
-        return 1;
-    }
-    print_statistics(&sections[SET_KEYS], paths);
     for (unsigned i = 0; i < SET_SECTIONS; i++)
         texts_free(&sections[i]);
     texts_free(&keys);
     free(seen.hash);
-    return 0;
+    return written ? 0 : 1;
 }

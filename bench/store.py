@@ -16,6 +16,7 @@ import json
 import os
 import platform
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -435,6 +436,7 @@ def main() -> int:
     options.questions = 50_000 if options.quick else 200_000
     if options.quick and "uri-large" in options.sets:
         options.sets.remove("uri-large")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that the scratch files go
     work = Path(tempfile.mkdtemp(prefix="bench-store-", dir=options.scratch))
     try:
         results = [measure(name, options, work) for name in options.sets]
