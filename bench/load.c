@@ -17,8 +17,10 @@
  *
  * Usage: bench_load --port N --protocol P --keys FILE [--connections N] [--pipeline N]
  *        [--seconds S] [--warmup S] [--pid PID] [--fill] [--rate R] [--writes PERCENT]
+ *        [--announce]
  * Protocols: echo, kv-get, kv-match, redis-get, redis-mget, memcached-mg, memcached-get.
  * --rate is in requests per second; --writes, only of kv: so many requests put a new value.
+ * --announce prints the line `begun` when the window begins.
  */
 #include <caudex/kv.h>
 
@@ -98,6 +100,7 @@ static struct {
     double warmup;
     int pid;
     bool fill;
+    bool announce;
     double rate;
     unsigned writes;
 } options = {.connections = 50, .pipeline = 16, .seconds = 1.0, .warmup = 0.2};
@@ -614,11 +617,19 @@ static uint64_t cpu_ns(void)
 
 static void read_options(int argc, char **argv)
 {
-    static const struct option known[] = {
-        {"port", 1, 0, 'p'},        {"protocol", 1, 0, 'P'}, {"keys", 1, 0, 'k'},
-        {"connections", 1, 0, 'c'}, {"pipeline", 1, 0, 'd'}, {"seconds", 1, 0, 's'},
-        {"warmup", 1, 0, 'w'},      {"pid", 1, 0, 'i'},      {"fill", 0, 0, 'f'},
-        {"rate", 1, 0, 'r'},        {"writes", 1, 0, 'W'},   {0, 0, 0, 0}};
+    static const struct option known[] = {{"port", 1, 0, 'p'},
+                                          {"protocol", 1, 0, 'P'},
+                                          {"keys", 1, 0, 'k'},
+                                          {"connections", 1, 0, 'c'},
+                                          {"pipeline", 1, 0, 'd'},
+                                          {"seconds", 1, 0, 's'},
+                                          {"warmup", 1, 0, 'w'},
+                                          {"pid", 1, 0, 'i'},
+                                          {"fill", 0, 0, 'f'},
+                                          {"rate", 1, 0, 'r'},
+                                          {"writes", 1, 0, 'W'},
+                                          {"announce", 0, 0, 'a'},
+                                          {0, 0, 0, 0}};
     bool named = false;
     for (int o; (o = getopt_long(argc, argv, "", known, NULL)) != -1;) {
         switch (o) {
@@ -648,6 +659,9 @@ static void read_options(int argc, char **argv)
             break;
         case 'r':
             options.rate = atof(optarg);
+            break;
+        case 'a':
+            options.announce = true;
             break;
         case 'W':
             options.writes = (unsigned)atoi(optarg);
@@ -727,6 +741,10 @@ int main(int argc, char **argv)
         memset(histogram, 0, sizeof histogram);
         answered = 0;
         max_ns = 0;
+    }
+    if (options.announce) {
+        puts("begun");
+        fflush(stdout);
     }
     uint64_t begin = now_ns(), cpu = cpu_ns();
     run(conns, epoll, options.fill ? UINT64_MAX : begin + (uint64_t)(options.seconds * 1e9));

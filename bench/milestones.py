@@ -2,12 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """The three milestones side by side: echo (net), reply (net + protocol), kv (all), and their peers.
 
-    python3 bench/milestones.py BUILD-DIR [--quick] [--connections N …] [--keys N] [--repeat N] [--json FILE]
+    python3 bench/milestones.py BUILD-DIR [--quick] [--connections N …] [--keys N] [--workers N]
+                                [--repeat N] [--memory-only] [--json FILE]
 
-All servers stay up, pinned to one core; the generator has the other. Every repetition visits every
-(connections, pipeline, server); what is printed is the median over the repetitions, and the ratio to
-caudexd's own echo is the median of the ratios inside each repetition. redis-server and memcached take
-part when they are installed. See bench/README.md.
+All servers stay up, pinned to one core (with --workers, to as many as they have threads); the generator
+has another, if there is one. Every repetition visits every (connections, pipeline, server); what is
+printed is the median over the repetitions, and the ratio to caudexd's own echo is the median of the
+ratios inside each repetition. Memory is that of fresh servers, one after the other, with keys of 30
+bytes. redis-server and memcached take part when they are installed. See bench/README.md.
 """
 from __future__ import annotations
 
@@ -23,14 +25,18 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Iterator, NamedTuple
 
-SERVER_CORE, LOAD_CORE = 0, 1
 CONNECTIONS = (1, 50, 500)
 PIPELINES = (1, 16, 100)
 # What the project promises at 50 connections: ratios of server CPU per request to echo's.
 GATES = {"reply": (1.03, 1.05, 1.15), "kv match": (1.10, 1.7, 4.5)}
 READY_S = 20.0
 HOT_KEYS = 1000
+# What a user stores, as load.c and `keys.c --short` make it.
+KEY_NBYTES, VALUE_NBYTES = 30, 32
+# After filling, until what the server does behind the answers is done.
+SETTLE_S = 2.0
 
 
 def free_port() -> int:
@@ -53,94 +59,144 @@ def wait_for(port: int) -> None:
             time.sleep(0.05)
 
 
+class Server(NamedTuple):
+    """One that is up."""
+
+    pid: int
+    port: int
+
+
 class Bench:
     """The servers, the keys, and one measurement."""
 
-    def __init__(self, build: Path, keys: int, work: Path):
+    def __init__(self, build: Path, work: Path, workers: int):
         self.build = build
         self.work = work
-        self.processes: list[subprocess.Popen[bytes]] = []
-        self.keys = work / "keys"
-        self.hot_keys = work / "hot-keys"
-        for path, count in ((self.keys, keys), (self.hot_keys, min(keys, HOT_KEYS))):
-            with open(path, "wb") as out:
-                subprocess.run([build / "bench/bench_keys", str(count)], stdout=out, check=True)
+        self.workers = workers
+        self.processes: dict[int, subprocess.Popen[bytes]] = {}
+        cores = sorted(os.sched_getaffinity(0))
+        self.server_cores = cores[:workers]
+        self.load_core = cores[min(workers, len(cores) - 1)]
 
-    def start(self, *command: str | Path) -> tuple[int, int]:
-        """Starts a server on a free port ({port} in the command); its pid and port."""
+    def keys(self, name: str, count: int, *options: str) -> Path:
+        """A file of so many keys."""
+        path = self.work / name
+        with open(path, "wb") as out:
+            subprocess.run([self.build / "bench/bench_keys", *options, str(count)], stdout=out, check=True)
+        return path
+
+    def start(self, *command: str | Path) -> Server:
+        """Starts a server on a free port ({port} in the command)."""
         port = free_port()
         words = [str(word).replace("{port}", str(port)) for word in command]
-        process = subprocess.Popen(["taskset", "-c", str(SERVER_CORE), *words], cwd=self.work,
-                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        self.processes.append(process)
+        process = subprocess.Popen(["taskset", "-c", ",".join(map(str, self.server_cores)), *words],
+                                   cwd=self.work, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.processes[process.pid] = process
         wait_for(port)
-        return process.pid, port
+        return Server(process.pid, port)
 
-    def stop(self) -> None:
-        """Stops every server."""
-        for process in self.processes:
+    def start_caudexd(self, handler: str) -> Server:
+        """Starts caudexd."""
+        return self.start(self.build / "src/control/caudexd", f"--workers={self.workers}",
+                          "--listen=127.0.0.1:{port},handler=" + handler)
+
+    def stop(self, *pids: int) -> None:
+        """Stops these servers, or all."""
+        stopping = [self.processes.pop(pid) for pid in pids or list(self.processes)]
+        for process in stopping:
             process.send_signal(signal.SIGTERM)
-        for process in self.processes:
+        for process in stopping:
             try:
                 process.wait(10)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
 
-    def load(self, server: tuple[int, int], protocol: str, *more: str) -> dict[str, float]:
-        """One run of the generator; a protocol that ends in `hot` asks for few keys."""
-        pid, port = server
-        protocol, _, hot = protocol.partition(" ")
-        command = ["taskset", "-c", str(LOAD_CORE), str(self.build / "bench/bench_load"), "--port", str(port),
-                   "--pid", str(pid), "--protocol", protocol,
-                   "--keys", str(self.hot_keys if hot else self.keys), *more]
+    def load_command(self, server: Server, protocol: str, keys: Path, *more: str) -> list[str]:
+        """The generator's command line."""
+        return ["taskset", "-c", str(self.load_core), str(self.build / "bench/bench_load"),
+                "--port", str(server.port), "--pid", str(server.pid), "--protocol", protocol,
+                "--keys", str(keys), *more]
+
+    def load(self, server: Server, protocol: str, keys: Path, *more: str) -> dict[str, float]:
+        """One run of the generator."""
+        command = self.load_command(server, protocol, keys, *more)
         done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=600)
         if done.returncode != 0:
             raise RuntimeError(f"{' '.join(command)}: {done.stderr.strip()}")
-        out = done.stdout
-        result: dict[str, float] = json.loads(out)
+        result: dict[str, float] = json.loads(done.stdout)
         return result
 
-    def fill(self, server: tuple[int, int], protocol: str) -> None:
+    def fill(self, server: Server, protocol: str, keys: Path) -> None:
         """Stores all keys."""
-        self.load(server, protocol, "--fill", "--connections", "1", "--pipeline", "100")
+        self.load(server, protocol, keys, "--fill", "--connections", "1", "--pipeline", "100")
 
 
-def rss_mib(pid: int) -> float:
+def rss_nbytes(pid: int) -> int:
     """Resident memory."""
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():
         if line.startswith("VmRSS"):
-            return int(line.split()[1]) / 1024
-    return 0.0
+            return int(line.split()[1]) * 1024
+    return 0
 
 
-def start_servers(bench: Bench) -> dict[str, tuple[tuple[int, int], str]]:
-    """name → (server, protocol), all filled."""
-    caudexd = bench.build / "src/control/caudexd"
-    servers: dict[str, tuple[tuple[int, int], str]] = {}
-    servers["echo"] = (bench.start(caudexd, "--workers=1", "--listen=127.0.0.1:{port},handler=echo"), "echo")
-    servers["libuv echo"] = (bench.start(bench.build / "bench/bench_echo_uv", "{port}"), "echo")
-    reply = bench.start(caudexd, "--workers=1", "--listen=127.0.0.1:{port},handler=reply")
-    servers["reply"] = (reply, "kv-get")
-    kv = bench.start(caudexd, "--workers=1", "--listen=127.0.0.1:{port},handler=kv")
-    bench.fill(kv, "kv-get")
-    servers["kv get"] = (kv, "kv-get")
-    servers["kv match"] = (kv, "kv-match")
-    servers["kv get, 1000 keys"] = (kv, "kv-get hot")
-    servers["kv match, 1000 keys"] = (kv, "kv-match hot")
+def start_stores(bench: Bench, keys: int) -> Iterator[tuple[str, str, Server]]:
+    """Those that store, empty, each started when it is asked for: name, protocol to fill it, server."""
+    yield "caudexd", "kv-get", bench.start_caudexd("kv")
     if shutil.which("memcached"):
-        mc = bench.start("memcached", "-u", "root", "-l", "127.0.0.1", "-p", "{port}", "-t", "1", "-R", "200",
-                         "-U", "0", "-m", "1024", "-c", "2000", "-o", "hashpower=20")
-        bench.fill(mc, "memcached-mg")
-        servers["memcached mg"] = (mc, "memcached-mg")
-        servers["memcached get"] = (mc, "memcached-get")
+        yield "memcached", "memcached-mg", bench.start(
+            "memcached", "-u", "root", "-l", "127.0.0.1", "-p", "{port}", "-t", str(bench.workers),
+            "-R", "200", "-U", "0", "-m", str(max(1024, keys >> 12)), "-c", "2000",
+            "-o", f"hashpower={max(20, keys.bit_length())}")
     if shutil.which("redis-server"):
-        redis = bench.start("redis-server", "--port", "{port}", "--bind", "127.0.0.1", "--save", "",
-                            "--appendonly", "no", "--io-threads", "1")
-        bench.fill(redis, "redis-get")
-        servers["redis GET"] = (redis, "redis-get")
-        servers["redis MGET"] = (redis, "redis-mget")
+        # its threads spin: they are no help where the generator has no core of its own
+        threads = bench.workers if bench.load_core not in bench.server_cores else 1
+        yield "redis", "redis-get", bench.start(
+            "redis-server", "--port", "{port}", "--bind", "127.0.0.1", "--save", "", "--appendonly", "no",
+            "--io-threads", str(threads), "--io-threads-do-reads", "yes")
+
+
+def start_servers(bench: Bench, count: int) -> dict[str, tuple[Server, str, Path]]:
+    """name → (server, protocol, keys to ask for), all filled."""
+    keys, hot = bench.keys("keys", count), bench.keys("hot-keys", min(count, HOT_KEYS))
+    servers: dict[str, tuple[Server, str, Path]] = {
+        "echo": (bench.start_caudexd("echo"), "echo", keys),
+        "libuv echo": (bench.start(bench.build / "bench/bench_echo_uv", "{port}"), "echo", keys),
+        "reply": (bench.start_caudexd("reply"), "kv-get", keys),
+    }
+    for name, protocol, server in start_stores(bench, count):
+        bench.fill(server, protocol, keys)
+        if name == "caudexd":
+            for call in "get", "match":
+                servers[f"kv {call}"] = (server, f"kv-{call}", keys)
+            for call in "get", "match":
+                servers[f"kv {call}, {HOT_KEYS} keys"] = (server, f"kv-{call}", hot)
+        elif name == "memcached":
+            servers["memcached mg"] = (server, "memcached-mg", keys)
+            servers["memcached get"] = (server, "memcached-get", keys)
+        else:
+            servers["redis GET"] = (server, "redis-get", keys)
+            servers["redis MGET"] = (server, "redis-mget", keys)
     return servers
+
+
+def memory(bench: Bench, count: int) -> None:
+    """Prints what each server's memory grows by with all keys."""
+    keys = bench.keys("short-keys", count, "--short")
+    grown: dict[str, int] = {}
+    for name, protocol, server in start_stores(bench, count):
+        empty = rss_nbytes(server.pid)
+        bench.fill(server, protocol, keys)
+        time.sleep(SETTLE_S)
+        grown[name] = rss_nbytes(server.pid) - empty
+        bench.stop(server.pid)
+    keys.unlink()
+    print(f"\n### Memory: {count:,} keys of {KEY_NBYTES} bytes, values of {VALUE_NBYTES}\n")
+    print("| server | MiB | B/key | × the bytes stored | × caudexd |")
+    print("|---|---|---|---|---|")
+    for name, nbytes in grown.items():
+        print(f"| {name} | {nbytes / 2**20:.0f} | {nbytes / count:.0f} | "
+              f"{nbytes / count / (KEY_NBYTES + VALUE_NBYTES):.2f} | {nbytes / grown['caudexd']:.2f} |")
 
 
 def median(rows: list[dict[str, float]], key: str) -> float:
@@ -149,7 +205,7 @@ def median(rows: list[dict[str, float]], key: str) -> float:
 
 
 def report(results: dict[tuple[int, int, str], list[dict[str, float]]], cells: list[tuple[int, int]],
-           servers: dict[str, tuple[tuple[int, int], str]]) -> None:
+           servers: dict[str, tuple[Server, str, Path]]) -> None:
     """Prints the tables."""
     for connections, pipeline in cells:
         print(f"\n### {connections} connections, pipeline {pipeline}\n")
@@ -195,37 +251,41 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="50 connections only, short windows, 3 repetitions")
     parser.add_argument("--connections", type=int, nargs="+", default=CONNECTIONS)
     parser.add_argument("--keys", type=int, default=1_000_000)
+    parser.add_argument("--workers", type=int, default=1, help="threads of every server")
+    parser.add_argument("--memory-only", action="store_true", help="no speed")
     parser.add_argument("--repeat", type=int, default=7)
     parser.add_argument("--seconds", type=float, default=0.5)
     parser.add_argument("--json", type=Path, help="every single measurement")
     options = parser.parse_args()
-    if len(os.sched_getaffinity(0)) < 2:
-        print("milestones: two cores are needed: one for the servers, one for the load", file=sys.stderr)
+    cores = len(os.sched_getaffinity(0))
+    if cores < max(2, options.workers):
+        print("milestones: a core for every worker is needed, and two at least", file=sys.stderr)
         return 1
     repeat = 3 if options.quick else options.repeat
     cells = [(c, p) for c in ((50,) if options.quick else options.connections) for p in PIPELINES]
     results: dict[tuple[int, int, str], list[dict[str, float]]] = {}
     with tempfile.TemporaryDirectory() as work:
-        bench = Bench(options.build.resolve(), options.keys, Path(work))
+        bench = Bench(options.build.resolve(), Path(work), options.workers)
         try:
-            servers = start_servers(bench)
+            memory(bench, options.keys)
+            if options.memory_only:
+                return 0
+            servers = start_servers(bench, options.keys)
             for turn in range(repeat):
                 for connections, pipeline in cells:
-                    for name, (server, protocol) in servers.items():
-                        row = bench.load(server, protocol, "--connections", str(connections), "--pipeline",
-                                         str(pipeline), "--seconds", str(options.seconds), "--warmup", "0.15")
+                    for name, (server, protocol, keys) in servers.items():
+                        row = bench.load(server, protocol, keys, "--connections", str(connections),
+                                         "--pipeline", str(pipeline), "--seconds", str(options.seconds),
+                                         "--warmup", "0.15")
                         results.setdefault((connections, pipeline, name), []).append(row)
                 print(f"repetition {turn + 1} of {repeat}", file=sys.stderr)
-            print(f"{options.keys:,} keys, {repeat} repetitions of {options.seconds} s, one worker, medians")
-            report(results, cells, servers)
-            print("\n### Memory with all keys\n")
-            names: dict[int, list[str]] = {}
-            for name, ((pid, _), _) in servers.items():
-                names.setdefault(pid, []).append(name)
-            for pid, shared in names.items():
-                print(f"- {' = '.join(shared)}: {rss_mib(pid):.0f} MiB")
         finally:
             bench.stop()
+    print(f"\n{options.keys:,} keys, {repeat} repetitions of {options.seconds} s, "
+          f"{options.workers} worker(s), medians")
+    if cores == options.workers:
+        print("The generator has no core of its own: compare CPU per request, not requests per second.")
+    report(results, cells, servers)
     if options.json:
         rows: list[dict[str, str | float]] = [{"server": key[2], **row}
                                               for key, all_rows in results.items() for row in all_rows]
