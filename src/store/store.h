@@ -137,6 +137,7 @@ struct store_probe {
     enum store_probe_kind kind;
     uint16_t boundaries; /* hashes held; 0: none, the lookup computes its own */
     struct cdx_bytes key;
+    uint32_t node;     /* the first candidate; 0: none */
     uint16_t open;     /* of the boundaries, as many as may still answer … */
     uint64_t revision; /* … while the store is at this one */
     uint64_t hash[STORE_PROBE_BOUNDARIES_MAX + 2]; /* shortest boundary first, the whole key last */
@@ -259,6 +260,9 @@ void store_probe_start(const struct store *store, enum store_probe_kind kind, st
 
 /** Second step, inside a read section: asks for the node that the lookup will compare. */
 void store_probe_touch(struct store_reader *reader, struct store_probe *probe);
+
+/** Third step, in the same section: asks for that node's parent, which will be compared too. */
+void store_probe_reach(struct store_reader *reader, struct store_probe *probe);
 
 /**
  * The entry at exactly `key`: STORE_OK or STORE_NOT_FOUND (`*entry` untouched).

@@ -819,6 +819,19 @@ bool store_change_expiry(struct store *store, struct store_place *place, uint64_
 
 /* ---- subtrees ---- */
 
+void store_gates_add(struct store *store)
+{
+    atomic_fetch_add_explicit(&store->gates, 1, memory_order_release);
+}
+
+/* A reader may have found a node of the subtree just before: its gate is forgotten a grace period
+ * later. */
+void store_gates_take(struct store *store)
+{
+    store->gates_gone++;
+    store->gates_round = store->limbo.started + 1;
+}
+
 void store_change_end(struct store *store, store_ref ref, store_ref end, uint64_t revision)
 {
     struct store_node *node = store_at(store, ref);
@@ -826,6 +839,7 @@ void store_change_end(struct store *store, store_ref ref, store_ref end, uint64_
     uint32_t keys = fork->keys;
     if (!store_node_is(node, STORE_ROOT))
         store_change_count(store, store_node_link(node), -keys);
+    store_gates_add(store);
     store_record_set_revision(store_record_of(store_at(store, end)), revision);
     atomic_store_explicit(&store_at(store, end)->link, fork->version, memory_order_release);
     store_set_ref(&fork->version, end);
@@ -839,6 +853,7 @@ void store_change_unend(struct store *store, store_ref ref)
     struct store_fork *fork = store_fork_of(node);
     store_ref end = fork->version;
     store_set_ref(&fork->version, store_node_link(store_at(store, end)));
+    store_gates_take(store);
     store_block_retire(store, end, false);
     bool begins = false;
     for (store_ref r = fork->version; r != 0; r = store_node_link(store_at(store, r)))

@@ -60,6 +60,10 @@ store_ref store_change_fork(struct store *store, store_ref ref);
 /** Ends the subtree of a fork by the record `end`; its parents count less. Room was reserved. */
 void store_change_end(struct store *store, store_ref fork, store_ref end, uint64_t revision);
 
+/** A begin or end is about to be linked into a fork; one was taken out. */
+void store_gates_add(struct store *store);
+void store_gates_take(struct store *store);
+
 /** Undoes store_change_end(). */
 void store_change_unend(struct store *store, store_ref fork);
 

@@ -140,10 +140,11 @@ static void set_move(struct store *store, store_ref ref)
 static bool is_live(const struct store *store, store_ref ref)
 {
     const struct store_view view = store_writer_view(store);
+    uint64_t ends = 0;
     for (;;) {
         const struct store_node *node = store_at(store, ref);
         if (store_node_is(node, STORE_GATED) && store_node_kind(node) == STORE_FORK &&
-            !store_gate_open(store, node, &view))
+            !store_gate_open(store, node, &view, &ends))
             return false;
         if (store_node_is(node, STORE_ROOT) && store_node_kind(node) == STORE_FORK)
             return true;

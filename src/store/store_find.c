@@ -41,7 +41,7 @@ static const struct store_stage *stage_of(const struct store *store, store_ref t
 }
 
 bool store_gate_open(const struct store *store, const struct store_node *fork,
-                     const struct store_view *view)
+                     const struct store_view *view, uint64_t *ends)
 {
     store_ref ref = store_load_ref(&store_fork_of(fork)->version);
     while (ref != 0) {
@@ -50,8 +50,11 @@ bool store_gate_open(const struct store *store, const struct store_node *fork,
         if ((head & ((uint32_t)STORE_RECORD_END | STORE_RECORD_BEGIN)) != 0) {
             uint64_t revision = store_record_revision(store_record_of(record));
             bool before = revision <= view->revision;
-            if (before == ((head & STORE_RECORD_END) != 0))
+            bool end = (head & STORE_RECORD_END) != 0;
+            if (before == end)
                 return false;
+            if (end && revision < *ends)
+                *ends = revision;
         }
         ref = store_node_link(record);
     }
@@ -59,14 +62,14 @@ bool store_gate_open(const struct store *store, const struct store_node *fork,
 }
 
 bool store_chain_end(const struct store *store, const struct store_node *node, size_t end,
-                     const struct store_view *view, bool *more)
+                     const struct store_view *view, uint64_t *ends, bool *more)
 {
     *more = false;
     if (view->stage != 0 && node == store_at(store, view->stage)) {
         /* Whoever looks into a stage looks for a key in its subtree. */
         return end == stage_of(store, view->stage)->key_nbytes;
     }
-    if (store_node_is(node, STORE_GATED) && !store_gate_open(store, node, view))
+    if (store_node_is(node, STORE_GATED) && !store_gate_open(store, node, view, ends))
         return false;
     if (store_node_is(node, STORE_ROOT))
         return end == 0 && view->stage == 0;
@@ -79,8 +82,9 @@ bool store_chain_end(const struct store *store, const struct store_node *node, s
 store_ref store_find_root(const struct store *store, const struct store_view *view)
 {
     store_ref ref = store_load_ref(&store->root);
+    uint64_t ends = 0;
     while (ref != 0 && store_node_is(store_at(store, ref), STORE_GATED) &&
-           !store_gate_open(store, store_at(store, ref), view))
+           !store_gate_open(store, store_at(store, ref), view, &ends))
         ref = store_node_link(store_at(store, ref));
     return ref;
 }
@@ -93,12 +97,14 @@ static store_ref top_of(const struct store *store, const struct store_view *view
 
 /* Whether a boundary among the segments of a leaf is that of the first `end` bytes of `key`. */
 static bool inner_matches(const struct store *store, const struct store_node *leaf,
-                          const uint8_t *key, size_t end, const struct store_view *view)
+                          const uint8_t *key, size_t end, const struct store_view *view,
+                          uint64_t *ends)
 {
     struct cdx_bytes label = store_node_label(leaf);
     for (size_t n = store_segment_end(label, 0); n < label.len; n = store_segment_end(label, n)) {
         if (n <= end && memcmp(label.data, key + end - n, n) == 0 &&
-            store_node_matches(store, store_at(store, store_node_link(leaf)), key, end - n, view))
+            store_node_matches(store, store_at(store, store_node_link(leaf)), key, end - n, view,
+                               ends))
             return true;
     }
     return false;
@@ -108,18 +114,26 @@ store_ref store_find_any(const struct store *store, uint64_t hash, const uint8_t
                          const struct store_view *view, bool *inner)
 {
     struct store_probing p = store_index_probe(&store->index, hash, false);
+    store_ref found = 0;
+    uint64_t found_ends = 0;
     store_ref ref;
     *inner = false;
     while ((ref = store_index_next(&p)) != 0) {
         const struct store_node *node = store_at(store, ref);
-        if (store_node_matches(store, node, key, end, view))
-            return ref;
-        if (store_node_kind(node) == STORE_LEAF && inner_matches(store, node, key, end, view)) {
-            *inner = true;
-            return ref;
+        uint64_t ends;
+        bool whole = store_node_matches(store, node, key, end, view, &ends);
+        if (!whole && (store_node_kind(node) != STORE_LEAF ||
+                       !inner_matches(store, node, key, end, view, &ends)))
+            continue;
+        if (found == 0 || ends < found_ends) {
+            found = ref;
+            found_ends = ends;
+            *inner = !whole;
         }
+        if (!store_has_gates(store))
+            break;
     }
-    return 0;
+    return found;
 }
 
 store_ref store_find(const struct store *store, const struct store_path *path, size_t end,
@@ -229,7 +243,8 @@ uint64_t store_keys_at(const struct store *store, store_ref ref)
         default:
             if (store_node_is(node, STORE_GATED)) {
                 struct store_view latest = {.revision = STORE_REVISION_MAX};
-                if (!store_gate_open(store, node, &latest))
+                uint64_t ends = 0;
+                if (!store_gate_open(store, node, &latest, &ends))
                     return 0;
             }
             return atomic_load_explicit(&store_fork_of(node)->keys, memory_order_relaxed);

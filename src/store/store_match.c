@@ -8,10 +8,11 @@
  *
  *     start   hash every boundary of the key, ask for its bucket
  *     touch   compare tags from the longest boundary on, ask for the first candidate's node
- *             and for its parent, by the tag at the boundary before
+ *     reach   ask for that node's parent
  *     match   compare that node's key; go on with shorter boundaries if it is another's
  *
- * Without a probe, match does the first two itself. Keys with more boundaries
+ * Without a probe, match does the first two itself, and asks for the parents by the
+ * tags at their boundaries. Keys with more boundaries
  * than a probe holds take the same way with hashes from the path's sums.
  */
 #include "store_private.h"
@@ -54,30 +55,20 @@ static void probe_boundaries(const struct store *store, struct store_probe *prob
     }
 }
 
-/* Hashes the key and the boundary before it, where its node's parent is. */
-static void probe_key(const struct store *store, struct store_probe *probe)
-{
-    const struct store_hash_keys *keys = &store->keys;
-    struct cdx_bytes key = probe->key;
-    size_t before = store_segment_start(key, key.len);
-    if (before != 0)
-        probe_add(store, probe, store_hash_of(keys, store_prefix(key, before)), before);
-    probe_add(store, probe, store_hash_of(keys, key), key.len);
-}
-
 void store_probe_start(const struct store *store, enum store_probe_kind kind, struct cdx_bytes key,
                        struct store_probe *probe)
 {
     probe->kind = kind;
     probe->key = key;
     probe->boundaries = 0;
+    probe->node = 0;
     probe->revision = UINT64_MAX;
     if (key.len == 0 || key.len > STORE_KEY_NBYTES_MAX)
         return;
     if (kind == STORE_PROBE_MATCH)
         probe_boundaries(store, probe);
     else
-        probe_key(store, probe);
+        probe_add(store, probe, store_hash_of(&store->keys, key), key.len);
 }
 
 /*
@@ -90,6 +81,10 @@ static void node_prefetch(const struct store *store, store_ref ref)
     store_prefetch(node);
     store_prefetch(node + 40);
 }
+
+/* Boundaries above a candidate's whose nodes are asked for at once; further ones are mostly near.
+ */
+#define PARENTS_AHEAD 3u
 
 /* Asks for the node of the boundary before `i`, which the one at `i` has as its parent. */
 static void parent_prefetch(const struct store *store, const struct store_probe *probe, uint32_t i)
@@ -108,6 +103,7 @@ static void parent_prefetch(const struct store *store, const struct store_probe 
 static void probe_follow(const struct store *store, struct store_probe *probe, uint64_t revision)
 {
     uint32_t open = 0;
+    probe->node = 0;
     uint32_t i = probe->boundaries;
     for (; i > 0; i--) {
         struct store_table table = store_index_table(&store->index, probe->hash[i - 1]);
@@ -122,15 +118,39 @@ static void probe_follow(const struct store *store, struct store_probe *probe, u
         if (open == 0)
             open = i;
         if (slots != 0) {
-            node_prefetch(store, store_bucket_ref(bucket, (uint32_t)__builtin_ctz(slots)));
+            probe->node = store_bucket_ref(bucket, (uint32_t)__builtin_ctz(slots));
+            if (probe->node != 0)
+                node_prefetch(store, probe->node);
             break;
         }
         store_prefetch(at + 1 != table.count ? bucket + 1 : table.buckets);
     }
-    for (; i > 1; i--)
-        parent_prefetch(store, probe, i - 1);
     probe->open = (uint16_t)open;
     probe->revision = revision;
+}
+
+/* The first two steps for a lookup that has no probe; its parents are asked for by their tags. */
+static void probe_now(const struct store_reader *reader, enum store_probe_kind kind,
+                      struct cdx_bytes key, struct store_probe *probe)
+{
+    const struct store *store = reader->store;
+    store_probe_start(store, kind, key, probe);
+    if (probe->boundaries == 0)
+        return;
+    probe_follow(store, probe, reader->view.revision);
+    uint32_t i = probe->open;
+    for (uint32_t up = 0; i > 1 && up < PARENTS_AHEAD; up++)
+        parent_prefetch(store, probe, --i);
+}
+
+void store_probe_reach(struct store_reader *reader, struct store_probe *probe)
+{
+    const struct store *store = reader->store;
+    if (probe->boundaries == 0 || probe->node == 0 || probe->revision != reader->view.revision)
+        return;
+    store_ref parent = store_node_link(store_at(store, probe->node));
+    if (parent != 0)
+        store_prefetch(store_arena_at(&store->arena, parent));
 }
 
 void store_probe_touch(struct store_reader *reader, struct store_probe *probe)
@@ -161,9 +181,13 @@ enum store_status store_get(struct store_reader *reader, struct cdx_bytes key,
     if (key.len > STORE_KEY_NBYTES_MAX)
         return STORE_NOT_FOUND;
     store_ref ref;
+    struct store_probe own;
     if (key.len != 0) {
-        uint64_t hash = probe != NULL && probe->boundaries != 0 ? probe->hash[probe->boundaries - 1]
-                                                                : store_hash_of(&store->keys, key);
+        if (probe == NULL || probe->boundaries == 0) {
+            probe_now(reader, STORE_PROBE_KEY, key, &own);
+            probe = &own;
+        }
+        uint64_t hash = probe->hash[probe->boundaries - 1];
         ref = store_find_hashed(store, hash, key.data, key.len, &reader->view, true);
         if (ref != 0)
             trace(reader, hash);
@@ -266,8 +290,7 @@ enum store_status store_match(struct store_reader *reader, struct cdx_bytes key,
         return STORE_NOT_FOUND;
     struct store_probe own;
     if (probe == NULL || probe->kind != STORE_PROBE_MATCH) {
-        store_probe_start(reader->store, STORE_PROBE_MATCH, key, &own);
-        store_probe_touch(reader, &own);
+        probe_now(reader, STORE_PROBE_MATCH, key, &own);
         probe = &own;
     }
     struct answer answer;

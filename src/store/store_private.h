@@ -91,7 +91,8 @@ struct store {
     struct store_hash_keys keys;
     struct store_lengths lengths;
     _Atomic uint32_t root;
-    atomic_bool sampling; /* lookups leave traces for eviction */
+    _Atomic uint32_t gates; /* begins and ends that there are, or were a grace period ago */
+    atomic_bool sampling;   /* lookups leave traces for eviction */
 
     /* What writes change and readers read once per section. */
     alignas(STORE_LINE_NBYTES) _Atomic uint64_t published; /* revision */
@@ -108,6 +109,8 @@ struct store {
     uint64_t nodes;
     uint64_t expired;
     uint64_t evicted;
+    uint32_t gates_gone;  /* of `gates`, as many as are no more … */
+    uint64_t gates_round; /* … once the limbo's rounds are here */
     struct store_pages pages;
     struct store_limbo limbo;
     struct store_reclaim reclaim;
@@ -200,14 +203,24 @@ size_t store_segment_start(struct cdx_bytes key, size_t end);
 
 /* ---- finding ---- */
 
-/** Whether the subtree of a gated fork is there for the view. */
+/** Whether the subtree of a gated fork is there for the view; lowers `*ends` to the revision where
+ * it ends. */
 bool store_gate_open(const struct store *store, const struct store_node *fork,
-                     const struct store_view *view);
+                     const struct store_view *view, uint64_t *ends);
+
+/**
+ * Whether any fork is gated. Asked after a node was found: while nothing is, it is
+ * the only one with its key, and there for every view.
+ */
+static inline bool store_has_gates(const struct store *store)
+{
+    return atomic_load_explicit(&store->gates, memory_order_acquire) != 0;
+}
 
 /** Whether a chain of parents ends well at a fork that is gated or a root, `end` bytes being left.
  */
 bool store_chain_end(const struct store *store, const struct store_node *node, size_t end,
-                     const struct store_view *view, bool *more);
+                     const struct store_view *view, uint64_t *ends, bool *more);
 
 /** Whether the last `n` bytes of the `end` at `key` are those at `text`. */
 static inline bool store_tail_equal(const uint8_t *text, size_t n, const uint8_t *key, size_t end)
@@ -224,15 +237,21 @@ static inline bool store_tail_equal(const uint8_t *text, size_t n, const uint8_t
     return memcmp(text, key + end - n, n) == 0;
 }
 
-/** Whether the node is that of the first `end` bytes of `key`, and there for the view. */
+/**
+ * Whether the node is that of the first `end` bytes of `key`, and there for the view.
+ * Of several, of subtrees that replaced each other, the right one is that which ends first:
+ * `*ends`.
+ */
 static inline bool store_node_matches(const struct store *store, const struct store_node *node,
-                                      const uint8_t *key, size_t end, const struct store_view *view)
+                                      const uint8_t *key, size_t end, const struct store_view *view,
+                                      uint64_t *ends)
 {
+    *ends = STORE_REVISION_NEVER;
     for (;;) {
         uint32_t head = store_head(node);
         if (__builtin_expect((head & ((uint32_t)STORE_GATED | STORE_ROOT)) != 0, 0)) {
             bool more;
-            if (!store_chain_end(store, node, end, view, &more))
+            if (!store_chain_end(store, node, end, view, ends, &more))
                 return false;
             if (!more)
                 return true;
@@ -251,12 +270,21 @@ static inline store_ref store_find_hashed(const struct store *store, uint64_t ha
                                           const struct store_view *view, bool answering)
 {
     struct store_probing p = store_index_probe(&store->index, hash, answering);
+    store_ref found = 0;
+    uint64_t found_ends = 0;
     store_ref ref;
     while ((ref = store_index_next(&p)) != 0) {
-        if (store_node_matches(store, store_at(store, ref), key, end, view))
+        uint64_t ends;
+        if (!store_node_matches(store, store_at(store, ref), key, end, view, &ends))
+            continue;
+        if (!store_has_gates(store))
             return ref;
+        if (found == 0 || ends < found_ends) {
+            found = ref;
+            found_ends = ends;
+        }
     }
-    return 0;
+    return found;
 }
 
 /**

@@ -145,8 +145,10 @@ static void versions_trim(struct store *store, struct store_node *node, uint64_t
         if (everybody && (begin || seen)) {
             store_set_ref(link, store_node_link(record));
             store_block_retire(store, ref, true);
-            if (begin)
+            if (begin) {
                 store_node_unmark(node, STORE_GATED);
+                store_gates_take(store);
+            }
             continue;
         }
         seen = seen || (everybody && !begin);
@@ -241,6 +243,8 @@ static void values_retire(struct store *store, store_ref ref, size_t key_nbytes)
     store_ref record = store_fork_of(node)->version;
     while (record != 0) {
         store_ref older = store_node_link(store_at(store, record));
+        if (store_node_is(store_at(store, record), (uint32_t)STORE_RECORD_BEGIN | STORE_RECORD_END))
+            store_gates_take(store);
         store_block_retire(store, record, true);
         record = older;
     }
@@ -391,8 +395,8 @@ static bool drops_run(struct store *store, uint64_t horizon, unsigned *steps)
 bool store_reclaim_pending(const struct store *store)
 {
     const struct store_reclaim *reclaim = &store->reclaim;
-    return reclaim->versions.count != 0 || reclaim->drops.count != 0 || store->limbo.open != NULL ||
-           store->limbo.closed != NULL || store->limbo.waiting;
+    return store->gates_gone != 0 || reclaim->versions.count != 0 || reclaim->drops.count != 0 ||
+           store->limbo.open != NULL || store->limbo.closed != NULL || store->limbo.waiting;
 }
 
 bool store_reclaim_run(struct store *store, unsigned steps)
@@ -401,6 +405,10 @@ bool store_reclaim_run(struct store *store, unsigned steps)
     if (store_limbo_poll(&store->limbo))
         reclaim->safe_revision = reclaim->grace_revision;
     bool more = store_limbo_empty(&store->limbo, steps);
+    if (store->gates_gone != 0 && store->limbo.rounds >= store->gates_round) {
+        atomic_fetch_sub_explicit(&store->gates, store->gates_gone, memory_order_release);
+        store->gates_gone = 0;
+    }
     if (reclaim->versions.count != 0 || reclaim->drops.count != 0) {
         uint64_t horizon = store_reclaim_horizon(store);
         more |= versions_run(store, horizon, &steps);
@@ -408,7 +416,8 @@ bool store_reclaim_run(struct store *store, unsigned steps)
     }
     bool behind = reclaim->safe_revision != store->published &&
                   (reclaim->versions.count != 0 || reclaim->drops.count != 0);
-    if ((behind || store->limbo.open != NULL) && store_limbo_start(&store->limbo))
+    if ((behind || store->gates_gone != 0 || store->limbo.open != NULL) &&
+        store_limbo_start(&store->limbo))
         reclaim->grace_revision = store->published;
     return more;
 }

@@ -115,6 +115,7 @@ enum store_status store_stage_open(struct store *store, struct cdx_bytes key, ui
     if (++store->stage_last == 0)
         store->stage_last = 1;
     stage->number = store->stage_last;
+    store_gates_add(store);
     store->reclaim.nbytes += sizeof *stage;
     *slot = stage;
     *number = stage->number;

@@ -96,8 +96,9 @@ uint64_t store_count(struct store_reader *reader, struct cdx_bytes key)
 
 static bool is_there(const struct store_cursor *cursor, const struct store_node *node)
 {
+    uint64_t ends = 0;
     return store_node_kind(node) != STORE_FORK || !store_node_is(node, STORE_GATED) ||
-           store_gate_open(store_of(cursor), node, &cursor->reader->view);
+           store_gate_open(store_of(cursor), node, &cursor->reader->view, &ends);
 }
 
 static struct cdx_bytes segment_of(const struct store *store, store_ref ref)

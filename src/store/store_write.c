@@ -196,6 +196,7 @@ static void root_undo(struct store *store, store_ref old)
 {
     store_ref root = store->root;
     store_set_ref(&store->root, old);
+    store_gates_take(store);
     store_block_retire(store, store_fork_of(store_at(store, root))->version, false);
     if (store_node_is(store_at(store, root), STORE_QUEUED))
         store_node_mark(store_at(store, root), STORE_REMOVED);
@@ -292,6 +293,7 @@ err_after_begin:
 void store_root_replace(struct store *store, store_ref root, store_ref begin)
 {
     struct store_fork *fork = store_fork_of(store_at(store, root));
+    store_gates_add(store);
     atomic_store_explicit(&store_at(store, begin)->link, fork->version, memory_order_relaxed);
     store_set_ref(&fork->version, begin);
     store_set_ref(&store->root, root);
