@@ -439,7 +439,8 @@ def main() -> int:
     parser.add_argument("--also", type=Path, action="append", default=[], help="a directory with more bench_store_*")
     parser.add_argument("--rounds", type=int)
     parser.add_argument("--keys", type=int, help="at most so many in any set")
-    parser.add_argument("--scratch", type=Path, default=Path("/dev/shm"), help="a directory in memory")
+    parser.add_argument("--scratch", type=Path, help="a directory in memory",
+                        default=Path("/dev/shm" if os.path.isdir("/dev/shm") else tempfile.gettempdir()))
     options = parser.parse_args()
     options.rounds = options.rounds or (3 if options.quick else 9)
     options.keys = options.keys or (150_000 if options.quick else max(keys for _, keys, _ in SETS.values()))
