@@ -46,7 +46,7 @@
 #define WRITE_NBYTES_MAX 32u
 #define CONNECTIONS_MAX 1024
 /* How long an open loop waits, after the window, for what fell due inside it. */
-#define DRAIN_NS UINT64_C(30000000000)
+#define DRAIN_NS UINT64_C(120000000000)
 /* Between two looks at what could not be sent at once, when nothing arrives and nothing is due. */
 #define LOOK_NS UINT64_C(100000000)
 #define INPUT_NBYTES (1u << 18)

@@ -59,6 +59,11 @@ def wait_for(port: int) -> None:
             time.sleep(0.05)
 
 
+def exit_when_terminated() -> None:
+    """Makes the termination signal an exit like others: servers and files are cleared away."""
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+
+
 class Server(NamedTuple):
     """One that is up."""
 
@@ -257,6 +262,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=0.5)
     parser.add_argument("--json", type=Path, help="every single measurement")
     options = parser.parse_args()
+    exit_when_terminated()
     cores = len(os.sched_getaffinity(0))
     if cores < max(2, options.workers):
         print("milestones: a core for every worker is needed, and two at least", file=sys.stderr)

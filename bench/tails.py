@@ -27,7 +27,7 @@ import time
 from pathlib import Path
 from typing import Callable, Iterator
 
-from milestones import Bench, Server
+from milestones import Bench, Server, exit_when_terminated
 
 WORKERS = (1, 2)
 CONNECTIONS = 50
@@ -260,6 +260,7 @@ def main() -> int:
     options = parser.parse_args()
     if options.quick:
         options.subtree, options.seconds, options.repeat = 500_000, 1.0, 2
+    exit_when_terminated()
     cores = len(os.sched_getaffinity(0))
     if cores < max(2, *options.workers):
         print("tails: a core for every worker is needed, and two at least", file=sys.stderr)
