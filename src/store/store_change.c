@@ -443,6 +443,52 @@ static bool place_fork(struct store *store, struct store_place *place)
     return fork != 0;
 }
 
+struct children_walk {
+    struct store *store;
+    store_ref parent;
+};
+
+static bool child_tell(void *arg, store_ref child)
+{
+    const struct children_walk *walk = arg;
+    store_set_ref(&store_at(walk->store, child)->link, walk->parent);
+    return true;
+}
+
+/*
+ * Gives a fork that is about to have many children the whole key as its text:
+ * lookups of them end here then. Without memory, or while versions of it wait, it stays as it is.
+ */
+static void place_widen(struct store *store, struct store_place *place)
+{
+    struct store_node *node = store_at(store, place->ref);
+    struct store_fork *old = store_fork_of(node);
+    store_ref set = old->children;
+    if (set == 0 ||
+        store_node_is(node, (uint32_t)STORE_WHOLE | STORE_GATED | STORE_ROOT | STORE_QUEUED) ||
+        store_array_count(store_array_at(&store->arena, set)) != STORE_WHOLE_CHILDREN)
+        return;
+    uint32_t flags =
+        STORE_WHOLE | (store_head(node) & ((uint32_t)STORE_SLASH_ANSWERS | STORE_REFERENCED));
+    store_ref ref = store_fork_new(store, store_prefix(place->path.key, place->end), flags,
+                                   store_node_link(node));
+    if (ref == 0)
+        return;
+    struct store_fork *fork = store_fork_of(store_at(store, ref));
+    struct children_walk walk = {store, ref};
+    atomic_init(&fork->children, set);
+    atomic_init(&fork->keys, old->keys);
+    atomic_init(&fork->version, old->version);
+    store_index_replace(&store->index, hash_at(place, place->end), place->ref, ref);
+    child_replace(store, store_node_link(node), place->ref, ref);
+    (void)store_set_each(&store->arena, set, child_tell, &walk);
+    store_ref newest = store_fork_newest(store, store_at(store, ref));
+    if (newest != 0 && store_node_is(store_at(store, newest), STORE_RECORD_EXPIRES))
+        store_expiring_of(store_at(store, newest))->fork = ref;
+    store_block_retire(store, place->ref, false);
+    place->ref = ref;
+}
+
 /* ---- answers ---- */
 
 /* The node may end a match from now on; at '/' so may its parent. */
@@ -539,6 +585,7 @@ bool store_change_attach(struct store *store, struct store_place *place, store_r
     size_t from = place->end;
     if (!place_fork(store, place))
         return false;
+    place_widen(store, place);
     store_ref top = chain_new(store, key, from, leaf);
     if (top == 0)
         return false;

@@ -9,6 +9,11 @@
 
 #include "store_private.h"
 
+/* ---- limits ---- */
+
+/** Children from which on a fork has its whole key: what it costs is little for each of them. */
+#define STORE_WHOLE_CHILDREN 8u
+
 /* ---- types ---- */
 
 /** A key that is worked on: its path, and where its node is or would be. */

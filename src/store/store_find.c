@@ -180,9 +180,14 @@ uint64_t store_key_of(const struct store *store, store_ref ref,
     uint8_t *to = key + STORE_KEY_NBYTES_MAX;
     const struct store_node *node = store_at(store, ref);
     while (!store_node_is(node, STORE_ROOT)) {
+        uint32_t head = store_head(node);
         struct cdx_bytes segment = store_node_label(node);
+        if (store_head_is_whole(head))
+            segment = cdx_bytes_of(store_node_text(node, head), store_head_text(head));
         to -= segment.len;
         memcpy(to, segment.data, segment.len);
+        if (store_head_is_whole(head))
+            break;
         store_ref parent = store_node_link(node);
         if (parent == 0) {
             const struct store_stage *stage = stage_of(store, ref);

@@ -12,9 +12,10 @@
  *     record │ head │ older │ revision 48 bits │ value │               a version of a fork's value
  *     record │ head │ older │ revision 48 bits, pad │ expiry │ value │ … that has an expiry
  *
- * A leaf has all segments of which it is the only key, so most keys are one
- * block below a fork. The index knows it by each boundary among them; a write that
- * needs one of these as a node of its own takes the leaf apart into passes:
+ * A fork with many children has the whole key as its text, so that a lookup of
+ * one of them is done there. A leaf has all segments of which it is the only key, so most keys are
+ * one block below a fork. The index knows it by each boundary among them; a write that needs one of
+ * these as a node of its own takes the leaf apart into passes:
  *
  *     /img ─► leaf "/cats/1.jpg"       /img ─► pass "/cats" ─► leaf "/1.jpg"
  *
@@ -69,6 +70,9 @@ enum store_flag {
     STORE_QUEUED = STORE_FLAG(5),
     /** Fork: out of tree and index; the block waits for the queue only. */
     STORE_REMOVED = STORE_FLAG(6),
+
+    /** Fork: the text is the whole key, of which the label is the last segment. */
+    STORE_WHOLE = STORE_FLAG(0),
 
     /* of records, besides STORE_HEAP */
     STORE_RECORD_GONE = STORE_FLAG(1),
@@ -258,11 +262,24 @@ static inline const uint8_t *store_node_text(const struct store_node *node, uint
     return (const uint8_t *)node + store_head_text_at(head);
 }
 
+/** Whether it is a fork whose text is the whole key. */
+static inline bool store_head_is_whole(uint32_t head)
+{
+    return (head & (3u | STORE_WHOLE)) == ((uint32_t)STORE_FORK | STORE_WHOLE);
+}
+
 /** What a leaf, pass or fork adds to its parent's key: a segment, of a leaf one or more. */
 static inline struct cdx_bytes store_node_label(const struct store_node *node)
 {
     uint32_t head = store_head(node);
-    return cdx_bytes_of(store_node_text(node, head), store_head_text(head));
+    struct cdx_bytes label = cdx_bytes_of(store_node_text(node, head), store_head_text(head));
+    if (store_head_is_whole(head)) {
+        size_t start = label.len - 1;
+        while (start > 0 && label.data[start] != '/')
+            start--;
+        label = cdx_bytes_of(label.data + start, label.len - start);
+    }
+    return label;
 }
 
 /** The first segment of the label. */

@@ -203,11 +203,6 @@ size_t store_segment_start(struct cdx_bytes key, size_t end);
 
 /* ---- finding ---- */
 
-/** Whether the subtree of a gated fork is there for the view; lowers `*ends` to the revision where
- * it ends. */
-bool store_gate_open(const struct store *store, const struct store_node *fork,
-                     const struct store_view *view, uint64_t *ends);
-
 /**
  * Whether any fork is gated. Asked after a node was found: while nothing is, it is
  * the only one with its key, and there for every view.
@@ -216,6 +211,11 @@ static inline bool store_has_gates(const struct store *store)
 {
     return atomic_load_explicit(&store->gates, memory_order_acquire) != 0;
 }
+
+/** Whether the subtree of a gated fork is there for the view; lowers `*ends` to the revision where
+ * it ends. */
+bool store_gate_open(const struct store *store, const struct store_node *fork,
+                     const struct store_view *view, uint64_t *ends);
 
 /** Whether a chain of parents ends well at a fork that is gated or a root, `end` bytes being left.
  */
@@ -257,6 +257,16 @@ static inline bool store_node_matches(const struct store *store, const struct st
                 return true;
         }
         size_t n = store_head_text(head);
+        if (store_head_is_whole(head)) {
+            if (!store_has_gates(store))
+                return n == end && memcmp(store_node_text(node, head), key, end) == 0;
+            struct cdx_bytes label = store_node_label(node);
+            if (label.len > end || memcmp(label.data, key + end - label.len, label.len) != 0)
+                return false;
+            end -= label.len;
+            node = store_at(store, store_node_link(node));
+            continue;
+        }
         if (n > end || !store_tail_equal(store_node_text(node, head), n, key, end))
             return false;
         end -= n;
