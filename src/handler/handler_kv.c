@@ -164,7 +164,7 @@ uint64_t handler_kv_expires(const struct handler *h, uint64_t ttl_ms)
 
 static struct store_probe *probe_at(struct handler *h, uint32_t index)
 {
-    return &h->probes[index % (3 * HANDLER_PROBE_GROUP)];
+    return &h->probes[index % (HANDLER_PROBE_STEPS * HANDLER_PROBE_GROUP)];
 }
 
 /* What a call looks up by key; false: nothing to fetch ahead. */
@@ -212,9 +212,21 @@ static void probes_touch(struct handler *h, uint32_t end)
     }
 }
 
+/* Reaches for the parents of the requests before `end`, which were touched. */
+static void probes_reach(struct handler *h, uint32_t end)
+{
+    for (; h->reached < end && h->reached < h->touched; h->reached++) {
+        enum store_probe_kind kind;
+        if (!probe_kind(h->requests.entries[h->reached].request.type, &kind))
+            continue;
+        handler_kv_read(h);
+        store_probe_reach(h->reader, probe_at(h, h->reached));
+    }
+}
+
 /*
  * Brings the probes to where the request at `index` needs them: its own group
- * touched, the next one too, the one after started. A session that stopped early
+ * reached, and each of the next ones a step less far. A session that stopped early
  * leaves requests out, so the group may be any later one than the last.
  */
 static void probes_advance(struct handler *h, uint32_t index)
@@ -224,9 +236,13 @@ static void probes_advance(struct handler *h, uint32_t index)
         h->started = group;
     if (h->touched < group)
         h->touched = group;
-    probes_start(h, group + 2 * HANDLER_PROBE_GROUP);
-    probes_touch(h, group + 2 * HANDLER_PROBE_GROUP);
+    if (h->reached < group)
+        h->reached = group;
+    /* Nothing but the last group of each kind is new, unless requests were left out. */
     probes_start(h, group + 3 * HANDLER_PROBE_GROUP);
+    probes_touch(h, group + 3 * HANDLER_PROBE_GROUP);
+    probes_reach(h, group + 2 * HANDLER_PROBE_GROUP);
+    probes_start(h, group + 4 * HANDLER_PROBE_GROUP);
     h->probed = group + HANDLER_PROBE_GROUP;
 }
 
@@ -235,6 +251,7 @@ static void kv_turn_begin(struct handler *h)
     h->requests.count = 0;
     h->started = 0;
     h->touched = 0;
+    h->reached = 0;
     h->probed = 0;
     handler_kv_scans_expire(h);
 }
@@ -252,6 +269,9 @@ static void kv_prefetch(struct handler *h)
     probes_start(h, HANDLER_PROBE_GROUP);
     probes_touch(h, HANDLER_PROBE_GROUP);
     probes_start(h, 2 * HANDLER_PROBE_GROUP);
+    probes_reach(h, HANDLER_PROBE_GROUP);
+    probes_touch(h, 2 * HANDLER_PROBE_GROUP);
+    probes_start(h, 3 * HANDLER_PROBE_GROUP);
 }
 
 bool handler_kv_reserve(struct handler *h, size_t nbytes, struct cdx_out *cursor)
@@ -283,10 +303,9 @@ static bool carry_out(struct handler *h, uint32_t index)
     enum store_probe_kind kind;
     h->probe = probe_kind(request->type, &kind) ? probe_at(h, index) : NULL;
     h->no_room = false;
-    atomic_store_explicit(
-        &h->calls[request->type],
-        atomic_load_explicit(&h->calls[request->type], memory_order_relaxed) + 1,
-        memory_order_relaxed);
+    atomic_store_explicit(&h->calls[request->type],
+                          atomic_load_explicit(&h->calls[request->type], memory_order_relaxed) + 1,
+                          memory_order_relaxed);
     size_t before = h->out->len;
     kv_dispatch(&handler_kv_calls, h, request);
     if (h->no_room)

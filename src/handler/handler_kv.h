@@ -30,7 +30,10 @@
 #define HANDLER_SCAN_MS_MAX 60000u
 
 /** Requests whose memory accesses overlap; more gain nothing. */
-#define HANDLER_PROBE_GROUP 32u
+#define HANDLER_PROBE_GROUP 16u
+
+/** Groups that are on the way at a time, one per step of a lookup. */
+#define HANDLER_PROBE_STEPS 4u
 
 /** The longest answer of a write: a head and three 64-bit numbers. */
 #define HANDLER_WRITE_ANSWER_NBYTES_MAX (KV_RESPONSE_NBYTES_MIN + 24u)
@@ -58,10 +61,10 @@ struct handler_batch {
 /**
  * One loop's kv handler. Its lookups run in groups, one group ahead of the other:
  *
- *     queue   | answered … | group g     | group g+1   | group g+2 | …
- *                            looked up     touched       started
- *                                          (nodes are    (index lines
- *                                          on the way)   are on the way)
+ *     queue   | answered … | group g   | group g+1   | group g+2   | group g+3 | …
+ *                            looked up   reached       touched       started
+ *                                        (parents are  (nodes are    (index lines
+ *                                        on the way)   on the way)   are on the way)
  */
 struct handler {
     struct handler_requests requests;
@@ -72,8 +75,9 @@ struct handler {
     bool writing;     /* … or the store's writer: never both */
     uint32_t started; /* queue entries whose probes were started */
     uint32_t touched; /* … and touched */
+    uint32_t reached; /* … and reached */
     uint32_t probed;  /* end of the group that is looked up: all before it are ready */
-    struct store_probe probes[3 * HANDLER_PROBE_GROUP];
+    struct store_probe probes[HANDLER_PROBE_STEPS * HANDLER_PROBE_GROUP];
     struct handler_batch batch;
 
     /* whose request is carried out, and where it puts its answer */

@@ -148,6 +148,7 @@ void store_reader_close(struct store_reader *reader)
 void store_read_begin(struct store_reader *reader)
 {
     store_limbo_enter();
+    reader->section++;
     const struct store *store = reader->store;
     reader->view.revision = atomic_load_explicit(&store->published, memory_order_acquire);
     reader->view.now_ms = atomic_load_explicit(&store->now_ms, memory_order_relaxed);

@@ -137,9 +137,9 @@ struct store_probe {
     enum store_probe_kind kind;
     uint16_t boundaries; /* hashes held; 0: none, the lookup computes its own */
     struct cdx_bytes key;
-    uint32_t node;     /* the first candidate; 0: none */
-    uint16_t open;     /* of the boundaries, as many as may still answer … */
-    uint64_t revision; /* … while the store is at this one */
+    uint32_t node;    /* the first candidate; 0: none */
+    uint16_t open;    /* of the boundaries, as many as may still answer … */
+    uint64_t section; /* … in this read section of the reader that touched it; 0: none */
     uint64_t hash[STORE_PROBE_BOUNDARIES_MAX + 2]; /* shortest boundary first, the whole key last */
     uint16_t end[STORE_PROBE_BOUNDARIES_MAX + 2];  /* where each boundary ends */
 };

@@ -62,7 +62,7 @@ void store_probe_start(const struct store *store, enum store_probe_kind kind, st
     probe->key = key;
     probe->boundaries = 0;
     probe->node = 0;
-    probe->revision = UINT64_MAX;
+    probe->section = 0;
     if (key.len == 0 || key.len > STORE_KEY_NBYTES_MAX)
         return;
     if (kind == STORE_PROBE_MATCH)
@@ -100,8 +100,9 @@ static void parent_prefetch(const struct store *store, const struct store_probe 
  * will read: the first candidate, its parents by the tags at their boundaries,
  * and, where one before it overflowed, the bucket behind.
  */
-static void probe_follow(const struct store *store, struct store_probe *probe, uint64_t revision)
+static void probe_follow(const struct store_reader *reader, struct store_probe *probe)
 {
+    const struct store *store = reader->store;
     uint32_t open = 0;
     probe->node = 0;
     uint32_t i = probe->boundaries;
@@ -126,7 +127,7 @@ static void probe_follow(const struct store *store, struct store_probe *probe, u
         store_prefetch(at + 1 != table.count ? bucket + 1 : table.buckets);
     }
     probe->open = (uint16_t)open;
-    probe->revision = revision;
+    probe->section = reader->section;
 }
 
 /* The first two steps for a lookup that has no probe; its parents are asked for by their tags. */
@@ -137,7 +138,7 @@ static void probe_now(const struct store_reader *reader, enum store_probe_kind k
     store_probe_start(store, kind, key, probe);
     if (probe->boundaries == 0)
         return;
-    probe_follow(store, probe, reader->view.revision);
+    probe_follow(reader, probe);
     uint32_t i = probe->open;
     for (uint32_t up = 0; i > 1 && up < PARENTS_AHEAD; up++)
         parent_prefetch(store, probe, --i);
@@ -146,7 +147,7 @@ static void probe_now(const struct store_reader *reader, enum store_probe_kind k
 void store_probe_reach(struct store_reader *reader, struct store_probe *probe)
 {
     const struct store *store = reader->store;
-    if (probe->boundaries == 0 || probe->node == 0 || probe->revision != reader->view.revision)
+    if (probe->boundaries == 0 || probe->node == 0 || probe->section != reader->section)
         return;
     store_ref parent = store_node_link(store_at(store, probe->node));
     if (parent != 0)
@@ -156,7 +157,7 @@ void store_probe_reach(struct store_reader *reader, struct store_probe *probe)
 void store_probe_touch(struct store_reader *reader, struct store_probe *probe)
 {
     if (probe->boundaries != 0)
-        probe_follow(reader->store, probe, reader->view.revision);
+        probe_follow(reader, probe);
 }
 
 /* ---- traces ---- */
@@ -254,7 +255,7 @@ static bool match_probed(struct store_reader *reader, struct cdx_bytes key,
                          const struct store_probe *probe, struct answer *answer)
 {
     const struct store *store = reader->store;
-    uint32_t i = probe->revision == reader->view.revision ? probe->open : probe->boundaries;
+    uint32_t i = probe->section == reader->section ? probe->open : probe->boundaries;
     while (i-- > 0) {
         size_t end = probe->end[i];
         store_ref ref =

@@ -140,6 +140,7 @@ struct store_reader {
     alignas(STORE_LINE_NBYTES) struct store *store;
     struct store_view view;
     struct store_reader *next;
+    uint64_t section; /* number of the read section */
     uint32_t lookups;
     _Atomic uint64_t trace[STORE_TRACES];
 };
