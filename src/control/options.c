@@ -61,7 +61,8 @@ static bool set_number(uint64_t *field, const struct option_spec *spec, const ch
 {
     uint64_t value;
 
-    if (spec->type == OPTION_TYPE_COUNT && word_index(spec->words, text) == 0) {
+    if ((spec->type == OPTION_TYPE_COUNT || spec->type == OPTION_TYPE_SIZE) &&
+        word_index(spec->words, text) == 0) {
         *field = 0;
         return true;
     }

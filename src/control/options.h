@@ -44,6 +44,9 @@ enum option_id {
     OPTION_WORKERS,
     OPTION_PIN_WORKERS,
     OPTION_DRAIN_TIMEOUT,
+    OPTION_MEMORY_MAX,
+    OPTION_MEMORY_POLICY,
+    OPTION_MEMORY_EVICT_BELOW,
     OPTION_LOG_LEVEL,
     OPTION_LOG_FORMAT,
     OPTION_LOG_TARGET,
@@ -72,10 +75,13 @@ struct option_spec {
     bool reloadable;          /* SIGHUP changes it; otherwise it needs a restart */
     size_t offset;            /* of the field in struct options */
     uint64_t min, max;        /* numbers: inclusive, in the base unit */
-    const char *const *words; /* ENUM: all values; PATH, COUNT: what else may be said; NULL-ended */
+    const char *const *words; /* ENUM: all values; PATH, COUNT, SIZE: what else may be said; NULL-ended */
     const char *initial;      /* the default, as it would be written */
     const char *doc;          /* full sentences; paragraphs are separated by '\n' */
 };
+
+/** What happens to a write that the memory limit has no room for. */
+enum options_memory_policy { OPTIONS_MEMORY_REFUSE, OPTIONS_MEMORY_EVICT };
 
 /** The values. Numbers are in the base unit: bytes, milliseconds, seconds, pieces. */
 struct options {
@@ -92,6 +98,9 @@ struct options {
     uint64_t workers; /* 0: one per allowed core */
     uint64_t pin_workers;
     uint64_t drain_timeout_ms;
+    uint64_t memory_max_nbytes; /* 0: none */
+    uint64_t memory_policy;     /* enum options_memory_policy */
+    char memory_evict_below[OPTIONS_PATH_NBYTES];
     uint64_t log_level;  /* enum log_level */
     uint64_t log_format; /* enum log_format */
     char log_target[OPTIONS_PATH_NBYTES];

@@ -13,6 +13,7 @@
 
 static const char *const auto_word[] = {"auto", NULL};
 static const char *const none_word[] = {"none", NULL};
+static const char *const memory_policies[] = {"refuse", "evict", NULL};
 static const char *const log_target_words[] = {"stderr", "syslog", NULL};
 
 #define FIELD(name) offsetof(struct options, name)
@@ -160,6 +161,43 @@ const struct option_spec options_table[OPTION_ID_COUNT] = {
             .initial = "10s",
             .doc = "On SIGTERM the server accepts no more connections and answers what it has "
                    "received; connections still open after so long are closed.",
+        },
+    [OPTION_MEMORY_MAX] =
+        {
+            .key = "memory-max",
+            .type = OPTION_TYPE_SIZE,
+            .reloadable = true,
+            .offset = FIELD(memory_max_nbytes),
+            .min = MIB,
+            .max = 1024 * GIB,
+            .words = none_word,
+            .initial = "none",
+            .doc = "Bytes that keys, values and their index may take; memory of connections comes "
+                   "on top, and for some hundredths of a second what was just removed. See "
+                   "memory-policy for what happens then.",
+        },
+    [OPTION_MEMORY_POLICY] =
+        {
+            .key = "memory-policy",
+            .type = OPTION_TYPE_ENUM,
+            .reloadable = true,
+            .offset = FIELD(memory_policy),
+            .words = memory_policies,
+            .initial = "refuse",
+            .doc = "What happens to a write that memory-max has no room for. refuse: it is "
+                   "answered with no_memory and changes nothing. evict: keys that were not read "
+                   "lately are removed for it.",
+        },
+    [OPTION_MEMORY_EVICT_BELOW] =
+        {
+            .key = "memory-evict-below",
+            .type = OPTION_TYPE_PATH,
+            .reloadable = true,
+            .offset = FIELD(memory_evict_below),
+            .words = none_word,
+            .initial = "none",
+            .doc = "With memory-policy evict: only keys in this subtree are removed. none: any "
+                   "key may be.",
         },
     [OPTION_LOG_LEVEL] =
         {

@@ -19,6 +19,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 /* ---- start ---- */
@@ -86,9 +87,51 @@ static bool open_pidfile(struct server *s)
     return true;
 }
 
+/* The store's clock. */
+static uint64_t now_ms(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+struct store_config server_store_config(const struct options *options)
+{
+    const char *below = options->memory_evict_below;
+
+    return (struct store_config){
+        .memory_max_nbytes = options->memory_max_nbytes,
+        .evict = options->memory_policy == OPTIONS_MEMORY_EVICT,
+        .evict_below = options_path_is_set(below) ? cdx_cstr(below) : cdx_empty(),
+        .now_ms = now_ms(),
+    };
+}
+
+/* Steps of a slice: some hundred microseconds. */
+#define UPKEEP_STEPS 128u
+/* How fine the clock of values that end is, and how long what waits for readers waits. */
+#define UPKEEP_EVERY_MS 10u
+#define UPKEEP_SOON_MS 2u
+
+unsigned server_upkeep(void *arg)
+{
+    const struct server *s = arg;
+
+    switch (store_maintain(s->store, now_ms(), UPKEEP_STEPS)) {
+    case STORE_UPKEEP_NOW:
+        return 0;
+    case STORE_UPKEEP_LATER:
+        return UPKEEP_SOON_MS;
+    default:
+        return UPKEEP_EVERY_MS;
+    }
+}
+
 static bool open_store(struct server *s)
 {
-    enum store_status status = store_open(NULL, &s->store);
+    const struct store_config config = server_store_config(&s->config.options);
+    enum store_status status = store_open(&config, &s->store);
 
     if (status == STORE_OK)
         return true;

@@ -68,8 +68,14 @@ void server_reload(struct server *server);
  */
 bool server_net_configure(struct server *server);
 
+/** A slice of the store's upkeep, for net; `server` is a struct server. */
+unsigned server_upkeep(void *server);
+
 /** The limits that net takes, from the options. */
 struct net_limits server_net_limits(const struct options *options);
+
+/** What the store takes from the options; borrowed from them. */
+struct store_config server_store_config(const struct options *options);
 
 /** Raises the limit of open files for these options. False with server->error. */
 bool server_raise_nofile(struct server *server, const struct options *options);

@@ -120,6 +120,8 @@ bool server_net_configure(struct server *s)
         .output_low_nbytes = o->output_low_nbytes,
         .keepalive_s = (unsigned)o->keepalive_s,
         .pin_workers = o->pin_workers != 0,
+        .upkeep = server_upkeep,
+        .upkeep_arg = s,
     };
     return add_listeners(s);
 }

@@ -8,6 +8,8 @@
  */
 #include "server.h"
 
+#include "store.h"
+
 struct log_config server_log_config(const struct options *options)
 {
     return (struct log_config){
@@ -70,6 +72,20 @@ static void take_over(struct server *s, const struct options *wanted)
     }
 }
 
+static bool apply_memory(struct server *s, const struct options *wanted)
+{
+    const struct store_config config = server_store_config(wanted);
+    enum store_status status;
+
+    store_write_begin(s->store);
+    status = store_limit(s->store, config.memory_max_nbytes, config.evict, config.evict_below);
+    store_write_end(s->store);
+    if (status != STORE_OK)
+        log_write(s->log, LOG_LEVEL_ERROR, "memory-evict-below",
+                  LOG_FIELDS(LOG_TEXT("error", store_status_text(status))));
+    return status == STORE_OK;
+}
+
 static bool apply(struct server *s, const struct options *wanted)
 {
     struct net_limits limits = server_net_limits(wanted);
@@ -80,6 +96,8 @@ static bool apply(struct server *s, const struct options *wanted)
         return false;
     }
     if (!apply_log(s, wanted))
+        return false;
+    if (!apply_memory(s, wanted))
         return false;
     net_set_limits(s->net, &limits);
     take_over(s, wanted);

@@ -74,6 +74,13 @@ struct net_config {
     size_t output_low_nbytes;        /* … and goes on below this; < high */
     unsigned keepalive_s;            /* first TCP keepalive probe */
     bool pin_workers;                /* worker i to the i-th allowed core */
+    /**
+     * Work between requests, a slice of some hundred microseconds at most, done
+     * by the first worker between two turns. Returns after how many milliseconds it
+     * is to be called again; 0: after the next turn, which will not wait. NULL: there is none.
+     */
+    unsigned (*upkeep)(void *arg);
+    void *upkeep_arg;
 };
 
 /** The part that can change while the server runs. */

@@ -192,6 +192,8 @@ void net_conn_send(struct net_conn *conn, struct handler_output *out)
         }
         sent = rc > 0 ? (size_t)rc : 0;
         net_count(&conn->loop->counters.bytes_out, sent);
+        if (sent != 0)
+            conn->active_ms = uv_now(&conn->loop->uv); /* a long answer is no idleness */
     }
     if (sent < out->len)
         send_later(conn, out->data + sent, out->len - sent);
@@ -422,8 +424,7 @@ static void admit(struct net_conn *conn)
 {
     struct net_server *server = conn->loop->server;
     uint32_t open = atomic_fetch_add_explicit(&server->connections, 1, memory_order_relaxed);
-    conn->refused =
-        open >= atomic_load_explicit(&server->connections_max, memory_order_relaxed);
+    conn->refused = open >= atomic_load_explicit(&server->connections_max, memory_order_relaxed);
     if (conn->refused) {
         atomic_fetch_sub_explicit(&server->connections, 1, memory_order_relaxed);
         conn->loop->refused_count++;

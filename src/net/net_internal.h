@@ -151,6 +151,7 @@ struct net_loop {
     uv_check_t check;
     uv_idle_t again;  /* active while work is left over: the loop does not sleep */
     uv_timer_t tick;
+    uv_timer_t upkeep; /* of the first loop */
     pthread_t thread;
     struct net_server *server;
     unsigned index;
@@ -158,6 +159,7 @@ struct net_loop {
     bool draining;
     bool ending;      /* the loop's own handles are closing */
     bool again_active;
+    bool upkeep_due; /* in this turn */
     uint64_t drain_begun_ms;
     struct net_listener listeners[NET_LISTENERS_MAX];
     struct net_host hosts[NET_LISTENERS_MAX];

@@ -105,6 +105,29 @@ void net_loop_again(struct net_loop *loop)
     }
 }
 
+/* ---- upkeep ---- */
+
+static void on_upkeep(uv_timer_t *timer)
+{
+    struct net_loop *loop = timer->data;
+    loop->upkeep_due = true;
+}
+
+/* A slice, if one is due; the loop sleeps no longer than until the next one. */
+static void upkeep_step(struct net_loop *loop)
+{
+    const struct net_config *config = &loop->server->config;
+    if (!loop->upkeep_due || loop->ending)
+        return;
+    unsigned again_ms = config->upkeep(config->upkeep_arg);
+    if (again_ms == 0) {
+        net_loop_again(loop);
+        return;
+    }
+    loop->upkeep_due = false;
+    uv_timer_start(&loop->upkeep, on_upkeep, again_ms, 0);
+}
+
 /* ---- ending ---- */
 
 static void on_listener_closed(uv_handle_t *handle)
@@ -208,6 +231,7 @@ void net_loop_maybe_end(struct net_loop *loop)
     uv_close((uv_handle_t *)&loop->check, NULL);
     uv_close((uv_handle_t *)&loop->again, NULL);
     uv_close((uv_handle_t *)&loop->tick, NULL);
+    uv_close((uv_handle_t *)&loop->upkeep, NULL);
 }
 
 /* ---- callbacks ---- */
@@ -221,6 +245,7 @@ static void on_check(uv_check_t *check)
     }
     wake_later(loop);
     net_loop_turn(loop);
+    upkeep_step(loop);
 }
 
 static void on_control(uv_async_t *async)
@@ -325,6 +350,10 @@ static int handles_init(struct net_loop *loop)
     uv_check_init(&loop->uv, &loop->check);
     uv_idle_init(&loop->uv, &loop->again);
     uv_timer_init(&loop->uv, &loop->tick);
+    uv_timer_init(&loop->uv, &loop->upkeep);
+    loop->upkeep.data = loop;
+    if (loop->index == 0 && loop->server->config.upkeep != NULL)
+        uv_timer_start(&loop->upkeep, on_upkeep, 0, 0);
     loop->control.data = loop;
     loop->check.data = loop;
     loop->tick.data = loop;

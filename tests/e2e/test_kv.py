@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import signal
 import struct
 
 import pytest
@@ -490,3 +491,51 @@ def test_every_split_of_a_request_gives_the_same_answer(peer):
         peer.send(data[:cut])
         peer.send(data[cut:])
         assert [f.status for f in peer.answer(9) + peer.answer(10)] == ["ok", "ok"]
+
+
+# ---- the memory limit ----
+
+
+def fill(peer: Peer, top: bytes, count: int) -> list[str]:
+    """Puts keys of a kilobyte each; how each was answered."""
+    answers = []
+    for first in range(0, count, 500):
+        rids = range(first, min(first + 500, count))
+        peer.send(b"".join(request("put", rid, b"%s/%06d" % (top, rid), b"v" * 1000)
+                           for rid in rids))
+        answers += [peer.answer(rid)[-1].status for rid in rids]
+    return answers
+
+
+def test_a_full_store_refuses_what_needs_room_and_serves_the_rest():
+    with Server("--memory-max=8MiB") as server, Peer(server.connect()) as peer:
+        answers = fill(peer, b"/a", 12000)
+        assert set(answers) == {"ok", "no_memory"}
+        assert 4000 < answers.count("ok") < 8389
+        assert peer.one("get", b"/a/000000").status == "ok"
+        assert peer.one("match", b"/a/000001/below").key == b"/a/000001"
+        assert peer.one("drop", b"/a").status == "ok"
+        wait_until(lambda: stats(peer)["store.pending"] == 0, "the dropped keys are freed")
+        assert peer.one("put", b"/again", b"x" * 1000).status == "ok"
+
+
+def test_a_store_that_evicts_takes_every_write_and_spares_what_lies_elsewhere():
+    flags = ("--memory-max=8MiB", "--memory-policy=evict", "--memory-evict-below=/cache")
+    with Server(*flags) as server, Peer(server.connect()) as peer:
+        assert set(fill(peer, b"/kept", 1000)) == {"ok"}
+        answers = fill(peer, b"/cache", 30000)
+        assert answers.count("ok") > 29000
+        counters = stats(peer)
+        assert counters["store.evicted"] > 15000
+        assert number(peer.one("count", b"/kept")) == 1000
+        # What was evicted counts until readers have let it go.
+        wait_until(lambda: stats(peer)["store.used_bytes"] <= 8 << 20, "the limit is kept")
+
+
+def test_the_memory_limit_changes_while_the_server_runs():
+    with Server(config="memory-max = 4MiB\n") as server, Peer(server.connect()) as peer:
+        assert "no_memory" in fill(peer, b"/a", 6000)
+        server.config_file.write_text("memory-max = none\n")
+        server.signal(signal.SIGHUP)
+        wait_until(lambda: "reloaded" in server.log(), "the configuration is read again")
+        assert set(fill(peer, b"/b", 6000)) == {"ok"}
