@@ -231,8 +231,10 @@ void store_counts_open(struct store *store)
     atomic_thread_fence(memory_order_release);
 }
 
-/* Upkeep at the end of each write, so that a store that nobody maintains cleans up too. */
-#define STEPS_PER_WRITE 4u
+/* Upkeep at the end of every so many writes, so that a store that nobody maintains cleans up too.
+ */
+#define WRITES_PER_UPKEEP 16u
+#define STEPS_PER_UPKEEP (4u * WRITES_PER_UPKEEP)
 
 void store_publish(struct store *store)
 {
@@ -245,7 +247,8 @@ void store_publish(struct store *store)
 void store_write_end(struct store *store)
 {
     store_publish(store);
-    (void)store_reclaim_run(store, STEPS_PER_WRITE);
+    if (store->writes++ % WRITES_PER_UPKEEP == 0)
+        (void)store_reclaim_run(store, STEPS_PER_UPKEEP);
     must(pthread_mutex_unlock(&store->lock));
 }
 

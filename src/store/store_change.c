@@ -491,13 +491,19 @@ static void place_widen(struct store *store, struct store_place *place)
 
 /* ---- answers ---- */
 
-/* The node may end a match from now on; at '/' so may its parent. */
+/* A match may end at the node from now on. */
 static void answers_set(struct store *store, const struct store_place *place, store_ref ref)
 {
     size_t end = place->path.key.len;
-    struct store_node *node = store_at(store, ref);
     if (end != 0 && !(place->staged != NULL && ref == place->staged->top))
         store_index_answer(&store->index, hash_at(place, end), ref, true);
+}
+
+/* If the node's segment is '/', a match may end there from its parent on. */
+static void slash_answers_set(struct store *store, const struct store_place *place, store_ref ref)
+{
+    size_t end = place->path.key.len;
+    struct store_node *node = store_at(store, ref);
     if (!store_node_is_slash(node))
         return;
     store_ref parent = store_node_link(node);
@@ -565,12 +571,12 @@ static bool chain_reserve(struct store *store, const struct store_place *place, 
 }
 
 static void chain_index(struct store *store, const struct store_place *place, size_t from,
-                        store_ref top)
+                        store_ref top, bool answers)
 {
     struct cdx_bytes key = place->path.key;
     size_t end = store_segment_end(key, from);
     for (store_ref ref = top;; end = store_segment_end(key, end)) {
-        store_index_insert(&store->index, hash_at(place, end), ref, false);
+        store_index_insert(&store->index, hash_at(place, end), ref, answers && end == key.len);
         store->nodes++;
         if (end == key.len)
             return;
@@ -579,7 +585,8 @@ static void chain_index(struct store *store, const struct store_place *place, si
     }
 }
 
-bool store_change_attach(struct store *store, struct store_place *place, store_ref leaf)
+bool store_change_attach(struct store *store, struct store_place *place, store_ref leaf,
+                         bool answers)
 {
     struct cdx_bytes key = place->path.key;
     size_t from = place->end;
@@ -596,7 +603,7 @@ bool store_change_attach(struct store *store, struct store_place *place, store_r
         chain_free(store, top, leaf);
         return false;
     }
-    chain_index(store, place, from, top);
+    chain_index(store, place, from, top, answers);
     return true;
 }
 
@@ -743,7 +750,7 @@ static bool put_new(struct store *store, struct store_place *place, struct cdx_b
     }
     if (ref == 0)
         return false;
-    if (!store_change_attach(store, place, ref)) {
+    if (!store_change_attach(store, place, ref, true)) {
         store_block_free(store, ref);
         if (record != 0)
             store_block_free(store, record);
@@ -757,7 +764,7 @@ static bool put_new(struct store *store, struct store_place *place, struct cdx_b
         store_lengths_add(store, key.len);
         value_changed(store, place, ref, NULL, store_at(store, ref));
     }
-    answers_set(store, place, ref);
+    slash_answers_set(store, place, ref);
     return true;
 }
 
@@ -775,6 +782,7 @@ bool store_change_put(struct store *store, struct store_place *place, struct cdx
     }
     version_push(store, place, record);
     answers_set(store, place, place->ref);
+    slash_answers_set(store, place, place->ref);
     return true;
 }
 

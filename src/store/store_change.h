@@ -75,10 +75,10 @@ void store_change_unend(struct store *store, store_ref fork);
 /**
  * Enters `leaf`, a node for the place's key that is complete and linked to
  * nothing, below the place's node (above which another may have the same key), with
- * the nodes between them. False: no memory.
+ * the nodes between them. `answers`: a match may end at it. False: no memory.
  */
 CDX_MUST_CHECK bool store_change_attach(struct store *store, struct store_place *place,
-                                        store_ref leaf);
+                                        store_ref leaf, bool answers);
 
 /** Takes all that the index has of a node out of it. */
 void store_change_unindex(struct store *store, store_ref ref);

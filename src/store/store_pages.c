@@ -112,8 +112,12 @@ void *store_pages_get(struct store_pages *pages, uint32_t count)
 {
     assert(count > 0 && count <= STORE_EXTENT_PAGES_MAX);
     uint8_t *run = NULL;
-    for (uint32_t i = 0; i < pages->count && run == NULL; i++)
-        run = run_take(pages->extent[i], count);
+    for (uint32_t i = 0; i < pages->count && run == NULL; i++) {
+        uint32_t at = (pages->last + i) % pages->count;
+        run = run_take(pages->extent[at], count);
+        if (run != NULL)
+            pages->last = at;
+    }
     if (run == NULL) {
         struct store_extent *extent = extent_add(pages, count);
         if (extent == NULL)

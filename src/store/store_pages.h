@@ -7,7 +7,7 @@
  *     extent   │ run │ run of another part │ free │ run │ free …     2 MiB, the first one less
  *     bitmap     1 1   1 1 1 1 1 1 1 1 1 1   0 0 0  1 1   0 0        one bit per page
  *
- * A run is taken from the first extent with room, first fit.
+ * A run is the first that fits, from the extent on where the last one was taken.
  */
 #ifndef STORE_STORE_PAGES_H
 #define STORE_STORE_PAGES_H
@@ -35,6 +35,7 @@ struct store_pages {
     struct store_extent **extent;
     uint32_t count;
     uint32_t cap;
+    uint32_t last;      /* where the last run was taken: the search goes on there */
     size_t nbytes;      /* held from the heap for extents */
     size_t used_nbytes; /* in runs */
 };

@@ -143,19 +143,15 @@ enum store_status store_stage_put(struct store *store, uint32_t number, struct c
 /* Links the top of a stage in, beside what it replaces. False: no memory. */
 static bool top_link(struct store *store, struct store_stage *stage, struct store_place *place)
 {
+    const struct store_node *top = store_at(store, stage->top);
+    bool answers = store_fork_newest(store, top) != 0 || store_node_is(top, STORE_SLASH_ANSWERS);
     if (store_place_node(place) != 0) {
         place->ref = store_node_link(store_at(store, place->ref));
         place->end = store_segment_start(place->path.key, place->path.key.len);
     }
-    if (!store_change_attach(store, place, stage->top))
+    if (!store_change_attach(store, place, stage->top, answers))
         return false;
-    struct store_node *top = store_at(store, stage->top);
     store_change_count(store, store_node_link(top), store_fork_of(top)->keys);
-    uint64_t hash = store_path_hash(&place->path, place->path.key.len);
-    if (store_fork_newest(store, top) != 0)
-        store_index_answer(&store->index, hash, stage->top, true);
-    else if (store_node_is(top, STORE_SLASH_ANSWERS))
-        store_index_answer(&store->index, hash, stage->top, true);
     return true;
 }
 
