@@ -465,8 +465,11 @@ static void place_widen(struct store *store, struct store_place *place)
     struct store_fork *old = store_fork_of(node);
     store_ref set = old->children;
     if (set == 0 ||
-        store_node_is(node, (uint32_t)STORE_WHOLE | STORE_GATED | STORE_ROOT | STORE_QUEUED) ||
-        store_array_count(store_array_at(&store->arena, set)) != STORE_WHOLE_CHILDREN)
+        store_node_is(node, (uint32_t)STORE_WHOLE | STORE_GATED | STORE_ROOT | STORE_QUEUED))
+        return;
+    uint32_t children = store_array_count(store_array_at(&store->arena, set));
+    size_t more = place->end - store_node_label(node).len;
+    if (children > STORE_WHOLE_CHILDREN_MAX || more > (size_t)children * STORE_WHOLE_NBYTES)
         return;
     uint32_t flags =
         STORE_WHOLE | (store_head(node) & ((uint32_t)STORE_SLASH_ANSWERS | STORE_REFERENCED));

@@ -11,8 +11,10 @@
 
 /* ---- limits ---- */
 
-/** Children from which on a fork has its whole key: what it costs is little for each of them. */
-#define STORE_WHOLE_CHILDREN 8u
+/** Bytes that a fork's having its whole key may cost for each of its children. */
+#define STORE_WHOLE_NBYTES 6u
+/** … which are told of the new block: no more than so many. */
+#define STORE_WHOLE_CHILDREN_MAX STORE_ARRAY_MAX
 
 /* ---- types ---- */
 

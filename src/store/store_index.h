@@ -36,9 +36,9 @@
 #define STORE_TAG_BITS 23u
 #define STORE_BUCKET_SLOTS 9u
 /** Slots used of all, in percent, above which segments grow, each by a 16th when its turn comes. */
-#define STORE_INDEX_FILL_MAX 68u
+#define STORE_INDEX_FILL_MAX 66u
 /** … the same, while much of what was replaced waits for readers. */
-#define STORE_INDEX_FILL_LATE 78u
+#define STORE_INDEX_FILL_LATE 72u
 #define STORE_SEGMENT_GROWTH 16u
 /** … of one segment, above which it grows out of turn, and below which it is made to fit. */
 #define STORE_SEGMENT_FILL_MAX 94u

@@ -151,7 +151,7 @@ void store_probe_reach(struct store_reader *reader, struct store_probe *probe)
         return;
     store_ref parent = store_node_link(store_at(store, probe->node));
     if (parent != 0)
-        store_prefetch(store_arena_at(&store->arena, parent));
+        node_prefetch(store, parent);
 }
 
 void store_probe_touch(struct store_reader *reader, struct store_probe *probe)

@@ -229,11 +229,16 @@ static inline bool store_tail_equal(const uint8_t *text, size_t n, const uint8_t
 {
 #if defined(__SSE2__) && !defined(__SANITIZE_THREAD__)
     /* Arena blocks may be read 16 bytes before their text; keys from their beginning. */
-    if (end >= 16 && n <= 16) {
+    while (end >= 16) {
         __m128i a = _mm_loadu_si128((const __m128i *)(const void *)(text + n - 16));
         __m128i b = _mm_loadu_si128((const __m128i *)(const void *)(key + end - 16));
-        uint32_t same = (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(a, b));
-        return (~same & 0xffff) >> (16 - n) == 0;
+        uint32_t other = ~(uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(a, b)) & 0xffff;
+        if (n <= 16)
+            return other >> (16 - n) == 0;
+        if (other != 0)
+            return false;
+        n -= 16;
+        end -= 16;
     }
 #endif
     return memcmp(text, key + end - n, n) == 0;
@@ -251,7 +256,9 @@ static inline bool store_node_matches(const struct store *store, const struct st
     *ends = STORE_REVISION_NEVER;
     for (;;) {
         uint32_t head = store_head(node);
-        if (__builtin_expect((head & ((uint32_t)STORE_GATED | STORE_ROOT)) != 0, 0)) {
+        if ((head & ((uint32_t)STORE_GATED | STORE_ROOT)) == STORE_ROOT)
+            return end == 0 && view->stage == 0;
+        if (__builtin_expect((head & STORE_GATED) != 0, 0)) {
             bool more;
             if (!store_chain_end(store, node, end, view, ends, &more))
                 return false;
@@ -261,7 +268,7 @@ static inline bool store_node_matches(const struct store *store, const struct st
         size_t n = store_head_text(head);
         if (store_head_is_whole(head)) {
             if (!store_has_gates(store))
-                return n == end && memcmp(store_node_text(node, head), key, end) == 0;
+                return n == end && store_tail_equal(store_node_text(node, head), n, key, end);
             struct cdx_bytes label = store_node_label(node);
             if (label.len > end || memcmp(label.data, key + end - label.len, label.len) != 0)
                 return false;
