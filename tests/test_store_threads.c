@@ -17,7 +17,7 @@
 #include <stdlib.h>
 
 #define READERS 2
-#define ROUNDS 20000u
+#define ROUNDS 4000u
 #define FILLERS 500u
 #define SECTIONS_MIN 100u
 
