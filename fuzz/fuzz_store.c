@@ -56,7 +56,7 @@ struct world {
     struct model_stage stages[STAGES];
     struct store_snapshot *snapshots[SNAPSHOTS];
     struct model past[SNAPSHOTS];
-    uint32_t stage_drops; /* whose places may not be free again yet */
+    uint32_t stage_drops; /* their places wait for snapshots, too */
 };
 
 static uint8_t take(struct input *in)
@@ -122,7 +122,6 @@ static void settle(struct world *w)
         w->stages[i].staged.now_ms = w->model.now_ms;
         model_settle(&w->stages[i].staged);
     }
-    w->stage_drops = 0;
 }
 
 /* Upkeep and failed batches may leave revisions out: it only grows. */

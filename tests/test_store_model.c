@@ -60,7 +60,7 @@ struct world {
     struct model model;
     struct model_stage stages[STAGES];
     struct world_snapshot snapshots[SNAPSHOTS];
-    uint32_t stage_drops; /* whose places may not be free again yet */
+    uint32_t stage_drops; /* their places wait for snapshots, too */
     struct random random;
     const struct alphabet *alphabet;
     uint8_t key[KEY_NBYTES_MAX];
@@ -140,7 +140,6 @@ static void settle(struct world *w)
         w->stages[i].staged.now_ms = w->model.now_ms;
         model_settle(&w->stages[i].staged);
     }
-    w->stage_drops = 0;
 }
 
 /* What upkeep and failed batches do to the revision is theirs: it only grows. */
