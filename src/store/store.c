@@ -94,6 +94,8 @@ static void values_free(struct store *store)
         if (store->stages[i] != NULL)
             heap_free(store, store->stages[i]->top);
     }
+    for (const struct store_stage *gone = store->stages_gone; gone != NULL; gone = gone->next)
+        heap_free(store, gone->top);
 }
 
 void store_close(struct store *store)
@@ -107,6 +109,11 @@ void store_close(struct store *store)
     store_limbo_free(&store->limbo);
     for (size_t i = 0; i < STORE_STAGES_MAX; i++)
         cdx_free(store->stages[i]);
+    for (struct store_stage *gone = store->stages_gone; gone != NULL;) {
+        struct store_stage *next = gone->next;
+        cdx_free(gone);
+        gone = next;
+    }
     must(pthread_mutex_destroy(&store->lock));
     must(pthread_mutex_destroy(&store->lists_lock));
     store_pages_clear(&store->pages);

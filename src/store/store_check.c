@@ -200,6 +200,14 @@ static const char *check_index(const struct store *store, struct sums *sums)
     return NULL;
 }
 
+static const char *check_stage(const struct store *store, const struct store_stage *stage,
+                               struct sums *sums)
+{
+    if (stage->end != 0)
+        sums->units += store_head_units(store_head(store_at(store, stage->end)));
+    return check_block(store, stage->top, stage->key_nbytes, sums);
+}
+
 static const char *check_tops(const struct store *store, struct sums *sums)
 {
     const char *broken = NULL;
@@ -208,12 +216,12 @@ static const char *check_tops(const struct store *store, struct sums *sums)
         broken = check_block(store, ref, 0, sums);
     for (size_t i = 0; i < STORE_STAGES_MAX && broken == NULL; i++) {
         const struct store_stage *stage = store->stages[i];
-        if (stage == NULL)
-            continue;
-        broken = check_block(store, stage->top, stage->key_nbytes, sums);
-        if (stage->end != 0)
-            sums->units += store_head_units(store_head(store_at(store, stage->end)));
+        if (stage != NULL)
+            broken = check_stage(store, stage, sums);
     }
+    for (const struct store_stage *gone = store->stages_gone; gone != NULL && broken == NULL;
+         gone = gone->next)
+        broken = check_stage(store, gone, sums);
     return broken;
 }
 

@@ -30,14 +30,16 @@ size_t store_segment_start(struct cdx_bytes key, size_t end)
 
 /* ---- gates ---- */
 
-/* The stage whose top this is; NULL: none. */
-static const struct store_stage *stage_of(const struct store *store, store_ref top)
+struct store_stage *store_stage_with_top(const struct store *store, store_ref top)
 {
     for (size_t i = 0; i < STORE_STAGES_MAX; i++) {
         if (store->stages[i] != NULL && store->stages[i]->top == top)
             return store->stages[i];
     }
-    return NULL;
+    struct store_stage *gone = store->stages_gone;
+    while (gone != NULL && gone->top != top)
+        gone = gone->next;
+    return gone;
 }
 
 bool store_gate_open(const struct store *store, const struct store_node *fork,
@@ -67,7 +69,7 @@ bool store_chain_end(const struct store *store, const struct store_node *node, s
     *more = false;
     if (view->stage != 0 && node == store_at(store, view->stage)) {
         /* Whoever looks into a stage looks for a key in its subtree. */
-        return end == stage_of(store, view->stage)->key_nbytes;
+        return end == store_stage_with_top(store, view->stage)->key_nbytes;
     }
     if (store_node_is(node, STORE_GATED) && !store_gate_open(store, node, view, ends))
         return false;
@@ -110,12 +112,13 @@ static bool inner_matches(const struct store *store, const struct store_node *le
     return false;
 }
 
-store_ref store_find_any(const struct store *store, uint64_t hash, const uint8_t *key, size_t end,
-                         const struct store_view *view, bool *inner)
+/* store_find_any(), and where what was found ends. */
+static store_ref find_with_end(const struct store *store, uint64_t hash, const uint8_t *key,
+                               size_t end, const struct store_view *view, bool *inner,
+                               uint64_t *found_ends)
 {
     struct store_probing p = store_index_probe(&store->index, hash, false);
     store_ref found = 0;
-    uint64_t found_ends = 0;
     store_ref ref;
     *inner = false;
     while ((ref = store_index_next(&p)) != 0) {
@@ -125,15 +128,22 @@ store_ref store_find_any(const struct store *store, uint64_t hash, const uint8_t
         if (!whole && (store_node_kind(node) != STORE_LEAF ||
                        !inner_matches(store, node, key, end, view, &ends)))
             continue;
-        if (found == 0 || ends < found_ends) {
+        if (found == 0 || ends < *found_ends) {
             found = ref;
-            found_ends = ends;
+            *found_ends = ends;
             *inner = !whole;
         }
         if (!store_has_gates(store))
             break;
     }
     return found;
+}
+
+store_ref store_find_any(const struct store *store, uint64_t hash, const uint8_t *key, size_t end,
+                         const struct store_view *view, bool *inner)
+{
+    uint64_t ends;
+    return find_with_end(store, hash, key, end, view, inner, &ends);
 }
 
 store_ref store_find(const struct store *store, const struct store_path *path, size_t end,
@@ -145,10 +155,39 @@ store_ref store_find(const struct store *store, const struct store_path *path, s
     return store_find_any(store, store_path_hash(path, end), path->key.data, end, view, inner);
 }
 
+/*
+ * The deepest node while subtrees are being replaced, from the root down: a node that
+ * ends later than the one above it is of another subtree than that.
+ */
+static store_ref deepest_of_several(const struct store *store, const struct store_path *path,
+                                    const struct store_view *view, size_t *end, bool *inner)
+{
+    struct cdx_bytes key = path->key;
+    store_ref deepest = store_find_root(store, view);
+    uint64_t deepest_ends = STORE_REVISION_NEVER;
+    *end = 0;
+    *inner = false;
+    for (size_t e = store_segment_end(key, 0); *end < key.len; e = store_segment_end(key, e)) {
+        bool is_inner;
+        uint64_t ends;
+        store_ref ref =
+            find_with_end(store, store_path_hash(path, e), key.data, e, view, &is_inner, &ends);
+        if (ref == 0 || ends > deepest_ends)
+            break;
+        deepest = ref;
+        deepest_ends = ends;
+        *inner = is_inner;
+        *end = e;
+    }
+    return deepest;
+}
+
 store_ref store_find_deepest(const struct store *store, const struct store_path *path,
                              const struct store_view *view, size_t *end, bool *inner)
 {
-    size_t least = view->stage != 0 ? stage_of(store, view->stage)->key_nbytes : 0;
+    size_t least = view->stage != 0 ? store_stage_with_top(store, view->stage)->key_nbytes : 0;
+    if (store_has_gates(store) && view->revision != STORE_REVISION_MAX)
+        return deepest_of_several(store, path, view, end, inner);
     for (size_t e = path->key.len; e > least; e = store_segment_start(path->key, e)) {
         store_ref ref = store_find(store, path, e, view, inner);
         if (ref != 0) {
@@ -190,7 +229,7 @@ uint64_t store_key_of(const struct store *store, store_ref ref,
             break;
         store_ref parent = store_node_link(node);
         if (parent == 0) {
-            const struct store_stage *stage = stage_of(store, ref);
+            const struct store_stage *stage = store_stage_with_top(store, ref);
             to -= stage->key_nbytes - segment.len;
             memcpy(to, stage->key, stage->key_nbytes - segment.len);
             break;

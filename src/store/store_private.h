@@ -49,8 +49,9 @@ struct store_view {
 
 /** One open stage: a subtree that has no parent yet. */
 struct store_stage {
-    uint32_t number; /* 0: thrown away, not yet taken apart */
-    bool queued;     /* … for that */
+    uint32_t number;          /* 0: thrown away */
+    bool queued;              /* … to be taken apart */
+    struct store_stage *next; /* … with the others */
     store_ref top;
     store_ref end; /* a record for the subtree that it will replace; 0: to be made */
     uint64_t relative_keys;
@@ -68,6 +69,10 @@ struct store_lengths {
     _Atomic uint64_t used[STORE_KEY_NBYTES_MAX / 64 + 1]; /* bit per length */
     uint32_t nodes[STORE_KEY_NBYTES_MAX + 1];
 };
+
+/** Rounds of the limbo after which what was evicted is given back: one to see, one to free, one
+ * begun. */
+#define STORE_EVICT_ROUNDS 3u
 
 /** Where eviction is: a bucket of the index. */
 struct store_hand {
@@ -117,6 +122,8 @@ struct store {
     struct store_reclaim reclaim;
     struct store_wheel wheel;
     struct store_hand hand;
+    uint64_t evicting[STORE_EVICT_ROUNDS]; /* bytes evicted in the last rounds of the limbo … */
+    uint64_t evict_round;                  /* … the first of them in this one */
     struct store_compaction compaction;
     uint64_t memory_max_nbytes;
     bool evict;
@@ -125,6 +132,8 @@ struct store {
     uint32_t stage_last; /* number given out */
     uint32_t stages_open;
     struct store_stage *stages[STORE_STAGES_MAX];
+    struct store_stage
+        *stages_gone; /* thrown away, not yet taken apart: their nodes need their key */
 
     /* Readers that are open and versions that are kept; both lists by their own lock. */
     alignas(STORE_LINE_NBYTES) pthread_mutex_t lists_lock;
@@ -204,6 +213,9 @@ struct cdx_bytes store_segment(struct cdx_bytes key, size_t at);
 size_t store_segment_start(struct cdx_bytes key, size_t end);
 
 /* ---- finding ---- */
+
+/** The stage, open or thrown away, whose top this is; NULL: none. */
+struct store_stage *store_stage_with_top(const struct store *store, store_ref top);
 
 /**
  * Whether any fork is gated. Asked after a node was found: while nothing is, it is

@@ -159,11 +159,8 @@ static void versions_trim(struct store *store, struct store_node *node, uint64_t
 /* Whether this is the top of a stage that was thrown away. */
 static bool is_closed_stage(const struct store *store, store_ref top)
 {
-    for (size_t i = 0; i < STORE_STAGES_MAX; i++) {
-        if (store->stages[i] != NULL && store->stages[i]->top == top)
-            return store->stages[i]->number == 0;
-    }
-    return false;
+    const struct store_stage *stage = store_stage_with_top(store, top);
+    return stage != NULL && stage->number == 0;
 }
 
 /* Whether the fork lies in a dropped subtree, which is taken apart as a whole. */
@@ -248,7 +245,7 @@ static void values_retire(struct store *store, store_ref ref, size_t key_nbytes)
         store_block_retire(store, record, true);
         record = older;
     }
-    store_fork_of(node)->version = 0;
+    /* The fork keeps them: who climbs through it meanwhile must find its gate as it was. */
 }
 
 /* Takes a node without children, of a dropped subtree, out of everything. */
@@ -311,13 +308,15 @@ static void root_unlink(struct store *store, store_ref top)
 /* The stage of a top that was never swapped in is over. */
 static void stage_forget(struct store *store, store_ref top)
 {
-    for (size_t i = 0; i < STORE_STAGES_MAX; i++) {
-        if (store->stages[i] != NULL && store->stages[i]->top == top) {
-            store->reclaim.nbytes -= sizeof *store->stages[i];
-            cdx_free(store->stages[i]);
-            store->stages[i] = NULL;
-        }
-    }
+    struct store_stage **link = &store->stages_gone;
+    while (*link != NULL && (*link)->top != top)
+        link = &(*link)->next;
+    struct store_stage *stage = *link;
+    if (stage == NULL)
+        return;
+    *link = stage->next;
+    store->reclaim.nbytes -= sizeof *stage;
+    cdx_free(stage);
 }
 
 /* The last step of a dropped subtree: its top, which was unlinked first. */

@@ -33,11 +33,7 @@ struct store_stage *store_stage_of(struct store *store, store_ref ref)
         ref = store_node_link(node);
         node = store_at(store, ref);
     }
-    for (size_t i = 0; i < STORE_STAGES_MAX; i++) {
-        if (store->stages[i] != NULL && store->stages[i]->top == ref)
-            return store->stages[i];
-    }
-    return NULL;
+    return store_stage_with_top(store, ref);
 }
 
 static struct store_stage **slot_free(struct store *store)
@@ -65,8 +61,7 @@ static bool overlaps(const struct store *store, struct cdx_bytes key)
 {
     for (size_t i = 0; i < STORE_STAGES_MAX; i++) {
         const struct store_stage *stage = store->stages[i];
-        if (stage != NULL && stage->number != 0 &&
-            (is_in(stage_key(stage), key) || is_in(key, stage_key(stage))))
+        if (stage != NULL && (is_in(stage_key(stage), key) || is_in(key, stage_key(stage))))
             return true;
     }
     return false;
@@ -244,24 +239,22 @@ enum store_status store_stage_drop(struct store *store, uint32_t number)
     struct store_stage **slot = slot_of(store, number);
     if (slot == NULL)
         return STORE_NOT_FOUND;
-    /* Its place is free again when the subtree is taken apart, which needs its key. */
-    (*slot)->number = 0;
+    struct store_stage *stage = *slot;
+    *slot = NULL;
+    stage->number = 0;
+    stage->next = store->stages_gone;
+    store->stages_gone = stage;
     store_stage_queue(store);
     store->revision++;
     return STORE_OK;
 }
 
-bool store_stage_queue(struct store *store)
+void store_stage_queue(struct store *store)
 {
-    bool left = false;
-    for (size_t i = 0; i < STORE_STAGES_MAX; i++) {
-        struct store_stage *stage = store->stages[i];
-        if (stage == NULL || stage->number != 0 || stage->queued)
+    for (struct store_stage *stage = store->stages_gone; stage != NULL; stage = stage->next) {
+        if (stage->queued || !store_reclaim_reserve(store))
             continue;
-        stage->queued = store_reclaim_reserve(store);
-        if (stage->queued)
-            store_reclaim_drop(store, stage->top);
-        left = left || !stage->queued;
+        stage->queued = true;
+        store_reclaim_drop(store, stage->top);
     }
-    return left;
 }

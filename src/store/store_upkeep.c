@@ -61,6 +61,15 @@ static bool may_evict(const struct store *store, store_ref ref)
            (nbytes == top.len || store_ends_in_slash(top) || key[top.len] == '/');
 }
 
+/* What taking a node's key away will give back, about. */
+static uint64_t node_cost(const struct store *store, const struct store_node *node)
+{
+    uint64_t nbytes = (uint64_t)store_head_units(store_head(node)) * STORE_UNIT_NBYTES;
+    struct store_view all = {.revision = STORE_REVISION_MAX};
+    const struct store_node *value = store_value_at(store, node, &all);
+    return nbytes + (value != NULL ? store_node_value(value).len : 0);
+}
+
 /* Looks at one node: spares it once, or evicts it. */
 static void evict_node(struct store *store, store_ref ref)
 {
@@ -71,16 +80,36 @@ static void evict_node(struct store *store, store_ref ref)
         store_node_unmark(node, STORE_REFERENCED);
         return;
     }
-    if (may_evict(store, ref) && store_write_remove(store, ref) == STORE_REMOVAL_DONE)
-        store->evicted++;
+    uint64_t cost = node_cost(store, node);
+    if (!may_evict(store, ref) || store_write_remove(store, ref) != STORE_REMOVAL_DONE)
+        return;
+    store->evicting[0] += cost;
+    store->evicted++;
 }
 
-/* Evicts until `enough` keys are gone or `steps` nodes were looked at. */
-static void evict_some(struct store *store, unsigned steps, unsigned enough)
+/* What is in use without what was evicted and waits for readers. */
+static uint64_t used_lastingly(struct store *store)
 {
-    uint64_t before = store->evicted;
+    uint64_t evicting = 0;
+    for (; store->evict_round < store->limbo.rounds; store->evict_round++) {
+        for (uint32_t i = STORE_EVICT_ROUNDS - 1; i > 0; i--)
+            store->evicting[i] = store->evicting[i - 1];
+        store->evicting[0] = 0;
+        if (store->limbo.rounds - store->evict_round > STORE_EVICT_ROUNDS)
+            store->evict_round = store->limbo.rounds - STORE_EVICT_ROUNDS;
+    }
+    for (uint32_t i = 0; i < STORE_EVICT_ROUNDS; i++)
+        evicting += store->evicting[i];
+    uint64_t used = store_used_nbytes(store);
+    return used > evicting ? used - evicting : 0;
+}
+
+bool store_evict(struct store *store, uint64_t target, unsigned steps)
+{
+    if (used_lastingly(store) <= target)
+        return true;
     traces_read(store);
-    while (steps > 0 && store->evicted - before < enough) {
+    while (steps > 0 && used_lastingly(store) > target) {
         struct store_bucket *bucket = store_hand_next(store, &store->hand);
         if (bucket == NULL) {
             steps--;
@@ -93,14 +122,7 @@ static void evict_some(struct store *store, unsigned steps, unsigned enough)
             evict_node(store, bucket->ref[s]);
         }
     }
-}
-
-/* Keys evicted for one write: more than one, so that a full store comes down again. */
-#define EVICT_PER_WRITE 2u
-
-void store_evict(struct store *store, unsigned steps)
-{
-    evict_some(store, steps, EVICT_PER_WRITE);
+    return used_lastingly(store) <= target;
 }
 
 enum store_status store_limit(struct store *store, uint64_t memory_max_nbytes, bool evict,
@@ -151,12 +173,11 @@ uint64_t store_now(const struct store *store)
 /* One slice, as the writer. True: there is more to do at once. */
 static bool maintain(struct store *store, uint64_t now_ms, unsigned steps)
 {
-    (void)store_stage_queue(store);
+    store_stage_queue(store);
     bool more = store_reclaim_run(store, steps);
     more |= expire_some(store, now_ms, steps);
-    if (store->evict && store->memory_max_nbytes != 0 &&
-        store_used_nbytes(store) > store->memory_max_nbytes && store->limbo.count == 0)
-        evict_some(store, steps, steps);
+    if (store->evict && store->memory_max_nbytes != 0)
+        (void)store_evict(store, store->memory_max_nbytes, steps);
     more |= store_compact_run(store, steps);
     store_publish(store);
     return more;

@@ -94,11 +94,13 @@ uint64_t store_count(struct store_reader *reader, struct cdx_bytes key)
 
 /* ---- levels ---- */
 
-static bool is_there(const struct store_cursor *cursor, const struct store_node *node)
+/* Whether a node is there for the cursor's version, and the revision where it ends. */
+static bool is_there(const struct store_cursor *cursor, const struct store_node *node,
+                     uint64_t *ends)
 {
-    uint64_t ends = 0;
+    *ends = STORE_REVISION_NEVER;
     return store_node_kind(node) != STORE_FORK || !store_node_is(node, STORE_GATED) ||
-           store_gate_open(store_of(cursor), node, &cursor->reader->view, &ends);
+           store_gate_open(store_of(cursor), node, &cursor->reader->view, ends);
 }
 
 static struct cdx_bytes segment_of(const struct store *store, store_ref ref)
@@ -110,8 +112,9 @@ static void level_add(const struct store_cursor *cursor, struct store_cursor_lev
                       store_ref child)
 {
     const struct store *store = store_of(cursor);
+    uint64_t ends;
     if (child == 0 || level->count == STORE_CURSOR_ARRAY_MAX ||
-        !is_there(cursor, store_at(store, child)))
+        !is_there(cursor, store_at(store, child), &ends))
         return;
     level->node[level->count++] = child;
 }
@@ -123,6 +126,31 @@ static int compare_children(const void *a, const void *b, void *store)
     memcpy(&x, a, sizeof x);
     memcpy(&y, b, sizeof y);
     return store_segment_compare(segment_of(store, x), segment_of(store, y));
+}
+
+/*
+ * Of several children with one segment, of subtrees that replaced each other,
+ * the right one is that which ends first: only it stays in a sorted level.
+ */
+static void level_unique(const struct store_cursor *cursor, struct store_cursor_level *level)
+{
+    const struct store *store = store_of(cursor);
+    uint32_t kept = 0;
+    uint64_t kept_ends = 0;
+    for (uint32_t i = 0; i < level->count; i++) {
+        store_ref child = level->node[i];
+        uint64_t ends;
+        (void)is_there(cursor, store_at(store, child), &ends);
+        if (kept != 0 && store_segment_compare(segment_of(store, level->node[kept - 1]),
+                                               segment_of(store, child)) == 0) {
+            if (ends >= kept_ends)
+                continue;
+            kept--;
+        }
+        level->node[kept++] = child;
+        kept_ends = ends;
+    }
+    level->count = kept;
 }
 
 /* Fills a level with the children of `parent` that are kept together with `segment`. */
@@ -150,6 +178,8 @@ static void level_load(struct store_cursor *cursor, struct store_cursor_level *l
     for (uint32_t i = 0; i < count; i++)
         level_add(cursor, level, store_load_ref(&array->child[i]));
     qsort_r(level->node, level->count, sizeof level->node[0], compare_children, store);
+    if (store_has_gates(store))
+        level_unique(cursor, level);
 }
 
 /* The child that the level is at, of this array or the next one that has any; 0: none. */

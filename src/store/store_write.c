@@ -22,16 +22,10 @@ uint64_t store_used_nbytes(const struct store *store)
 
 bool store_has_room(struct store *store, uint64_t wanted)
 {
-    if (store->memory_max_nbytes == 0)
+    uint64_t max = store->memory_max_nbytes;
+    if (max == 0 || store_used_nbytes(store) + wanted <= max)
         return true;
-    if (store_used_nbytes(store) + wanted <= store->memory_max_nbytes)
-        return true;
-    if (!store->evict)
-        return false;
-    uint64_t before = store->evicted;
-    store_evict(store, STORE_EVICT_STEPS);
-    /* What is evicted is given back a little later: until then one key makes room for one. */
-    return store->evicted != before || store->limbo.count != 0;
+    return store->evict && wanted <= max && store_evict(store, max - wanted, STORE_EVICT_STEPS);
 }
 
 /* ---- put, touch, delete ---- */

@@ -47,14 +47,17 @@ void store_publish(struct store *store);
 /** The stage, open or not, in whose tree a node is; NULL: none. */
 struct store_stage *store_stage_of(struct store *store, store_ref ref);
 
-/** Queues stages that were thrown away, as far as memory allows. True: one is left. */
-bool store_stage_queue(struct store *store);
+/** Queues stages that were thrown away, as far as memory allows. */
+void store_stage_queue(struct store *store);
 
 /** The next bucket of the index; NULL: the hand came round. */
 struct store_bucket *store_hand_next(struct store *store, struct store_hand *hand);
 
-/** Evicts keys, looking at no more than `steps` nodes. */
-void store_evict(struct store *store, unsigned steps);
+/**
+ * Evicts keys until no more than `target` bytes are in use, what is evicted counted as gone: it is
+ * given back two grace periods later. Looks at no more than `steps` nodes. False: it is not enough.
+ */
+bool store_evict(struct store *store, uint64_t target, unsigned steps);
 
 /** Bytes in use: of what is held from the allocator, without free blocks. */
 uint64_t store_used_nbytes(const struct store *store);
