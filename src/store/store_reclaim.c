@@ -319,7 +319,10 @@ static void stage_forget(struct store *store, store_ref top)
     cdx_free(stage);
 }
 
-/* The last step of a dropped subtree: its top, which was unlinked first. */
+/*
+ * The last step of a dropped subtree: its top, which was a child of its parent
+ * until now, so that whatever moves or replaces the parent tells it.
+ */
 static void top_retire(struct store *store, store_ref top)
 {
     const struct store_node *node = store_at(store, top);
@@ -328,6 +331,7 @@ static void top_retire(struct store *store, store_ref top)
     if (root)
         root_unlink(store, top);
     node_retire(store, top, !root && parent != 0);
+    top_unlink(store, top);
     if (parent == 0)
         stage_forget(store, top);
     else if (!root)
@@ -338,10 +342,8 @@ static void top_retire(struct store *store, store_ref top)
 static bool drop_step(struct store *store, store_ref top)
 {
     struct store_reclaim *reclaim = &store->reclaim;
-    if (reclaim->apart == 0) {
-        top_unlink(store, top);
+    if (reclaim->apart == 0)
         reclaim->apart = top;
-    }
     store_ref child = child_take(store, reclaim->apart);
     if (child != 0) {
         reclaim->apart = child;
