@@ -112,38 +112,63 @@ static bool inner_matches(const struct store *store, const struct store_node *le
     return false;
 }
 
-/* store_find_any(), and where what was found ends. */
-static store_ref find_with_end(const struct store *store, uint64_t hash, const uint8_t *key,
-                               size_t end, const struct store_view *view, bool *inner,
-                               uint64_t *found_ends)
-{
-    struct store_probing p = store_index_probe(&store->index, hash, false);
-    store_ref found = 0;
+/* A node that a boundary may be at. */
+struct candidate {
     store_ref ref;
-    *inner = false;
-    while ((ref = store_index_next(&p)) != 0) {
-        const struct store_node *node = store_at(store, ref);
-        uint64_t ends;
-        bool whole = store_node_matches(store, node, key, end, view, &ends);
-        if (!whole && (store_node_kind(node) != STORE_LEAF ||
-                       !inner_matches(store, node, key, end, view, &ends)))
+    bool inner; /* the boundary is among the segments of this leaf */
+    uint64_t ends;
+};
+
+/* Whether it is at the first `end` bytes of `key`; `with_inner`: or among whose segments they end.
+ */
+static bool candidate_matches(const struct store *store, struct candidate *candidate,
+                              const uint8_t *key, size_t end, const struct store_view *view,
+                              bool with_inner)
+{
+    const struct store_node *node = store_at(store, candidate->ref);
+    candidate->inner = false;
+    if (store_node_matches(store, node, key, end, view, &candidate->ends))
+        return true;
+    if (!with_inner || store_node_kind(node) != STORE_LEAF)
+        return false;
+    candidate->inner = inner_matches(store, node, key, end, view, &candidate->ends);
+    return candidate->inner;
+}
+
+/*
+ * Of all that match, the one that ends first. Where the one found so far ends is asked again
+ * beside every other one: it may have ended since, and has if the other took its place.
+ */
+static struct candidate find_candidate(const struct store *store, uint64_t hash, const uint8_t *key,
+                                       size_t end, const struct store_view *view, bool answering)
+{
+    struct store_probing p = store_index_probe(&store->index, hash, answering);
+    struct candidate found = {.ref = 0};
+    struct candidate next;
+    while ((next.ref = store_index_next(&p)) != 0) {
+        if (!candidate_matches(store, &next, key, end, view, !answering))
             continue;
-        if (found == 0 || ends < *found_ends) {
-            found = ref;
-            *found_ends = ends;
-            *inner = !whole;
-        }
+        if (found.ref == 0 || !candidate_matches(store, &found, key, end, view, !answering) ||
+            next.ends < found.ends)
+            found = next;
         if (!store_has_gates(store))
             break;
     }
     return found;
 }
 
+store_ref store_find_answering(const struct store *store, uint64_t hash, const uint8_t *key,
+                               size_t end, const struct store_view *view)
+{
+    return find_candidate(store, hash, key, end, view, true).ref;
+}
+
 store_ref store_find_any(const struct store *store, uint64_t hash, const uint8_t *key, size_t end,
                          const struct store_view *view, bool *inner)
 {
-    uint64_t ends;
-    return find_with_end(store, hash, key, end, view, inner, &ends);
+    struct candidate found = find_candidate(store, hash, key, end, view, false);
+    *inner = found.ref != 0 && found.inner;
+    return found.ref;
 }
 
 store_ref store_find(const struct store *store, const struct store_path *path, size_t end,
@@ -163,23 +188,22 @@ static store_ref deepest_of_several(const struct store *store, const struct stor
                                     const struct store_view *view, size_t *end, bool *inner)
 {
     struct cdx_bytes key = path->key;
-    store_ref deepest = store_find_root(store, view);
-    uint64_t deepest_ends = STORE_REVISION_NEVER;
+    struct candidate deepest = {.ref = store_find_root(store, view), .ends = STORE_REVISION_NEVER};
     *end = 0;
-    *inner = false;
     for (size_t e = store_segment_end(key, 0); *end < key.len; e = store_segment_end(key, e)) {
-        bool is_inner;
-        uint64_t ends;
-        store_ref ref =
-            find_with_end(store, store_path_hash(path, e), key.data, e, view, &is_inner, &ends);
-        if (ref == 0 || ends > deepest_ends)
+        struct candidate next =
+            find_candidate(store, store_path_hash(path, e), key.data, e, view, false);
+        if (next.ref == 0)
             break;
-        deepest = ref;
-        deepest_ends = ends;
-        *inner = is_inner;
+        if (*end != 0)
+            (void)candidate_matches(store, &deepest, key.data, *end, view, true);
+        if (next.ends > deepest.ends)
+            break;
+        deepest = next;
         *end = e;
     }
-    return deepest;
+    *inner = *end != 0 && deepest.inner;
+    return deepest.ref;
 }
 
 store_ref store_find_deepest(const struct store *store, const struct store_path *path,

@@ -189,7 +189,7 @@ enum store_status store_get(struct store_reader *reader, struct cdx_bytes key,
             probe = &own;
         }
         uint64_t hash = probe->hash[probe->boundaries - 1];
-        ref = store_find_hashed(store, hash, key.data, key.len, &reader->view, true);
+        ref = store_find_hashed(store, hash, key.data, key.len, &reader->view);
         if (ref != 0)
             trace(reader, hash);
     } else {
@@ -217,7 +217,7 @@ static const struct store_node *slash_value(const struct store_reader *reader, s
 {
     const struct store *store = reader->store;
     uint64_t hash = store_hash_of(&store->keys, store_prefix(key, end + 1));
-    store_ref ref = store_find_hashed(store, hash, key.data, end + 1, &reader->view, true);
+    store_ref ref = store_find_hashed(store, hash, key.data, end + 1, &reader->view);
     return ref != 0 ? store_value_at(store, store_at(store, ref), &reader->view) : NULL;
 }
 
@@ -258,8 +258,7 @@ static bool match_probed(struct store_reader *reader, struct cdx_bytes key,
     uint32_t i = probe->section == reader->section ? probe->open : probe->boundaries;
     while (i-- > 0) {
         size_t end = probe->end[i];
-        store_ref ref =
-            store_find_hashed(store, probe->hash[i], key.data, end, &reader->view, true);
+        store_ref ref = store_find_hashed(store, probe->hash[i], key.data, end, &reader->view);
         if (ref != 0 && answer_at(reader, ref, key, end, answer)) {
             trace(reader, probe->hash[i]);
             return true;
@@ -275,7 +274,7 @@ static bool match_long(struct store_reader *reader, struct cdx_bytes key, struct
     store_path_init(&path, &store->keys, key);
     for (size_t end = key.len; end != 0; end = store_segment_start(key, end)) {
         uint64_t hash = store_path_hash(&path, end);
-        store_ref ref = store_find_hashed(store, hash, key.data, end, &reader->view, true);
+        store_ref ref = store_find_hashed(store, hash, key.data, end, &reader->view);
         if (ref != 0 && answer_at(reader, ref, key, end, answer)) {
             trace(reader, hash);
             return true;
@@ -362,8 +361,7 @@ enum store_status store_match_bytes(struct store_reader *reader, struct cdx_byte
     uint32_t count;
     while ((count = bytes_group(store, &path, &walk, end, hash)) != 0) {
         for (uint32_t i = 0; i < count; i++) {
-            store_ref ref =
-                store_find_hashed(store, hash[i], key.data, end[i], &reader->view, true);
+            store_ref ref = store_find_hashed(store, hash[i], key.data, end[i], &reader->view);
             const struct store_node *value =
                 ref != 0 ? store_value_at(store, store_at(store, ref), &reader->view) : NULL;
             if (value == NULL)

@@ -295,27 +295,27 @@ static inline bool store_node_matches(const struct store *store, const struct st
     }
 }
 
-/** The node of the first `end` (not 0) bytes of `key`, whose hash is given; 0: there is none. */
+/** store_find_hashed() of an answering node while forks are gated. */
+store_ref store_find_answering(const struct store *store, uint64_t hash, const uint8_t *key,
+                               size_t end, const struct store_view *view);
+
+/**
+ * The answering node of the first `end` (not 0) bytes of `key`, whose hash is given; 0: there
+ * is none.
+ */
 static inline store_ref store_find_hashed(const struct store *store, uint64_t hash,
                                           const uint8_t *key, size_t end,
-                                          const struct store_view *view, bool answering)
+                                          const struct store_view *view)
 {
-    struct store_probing p = store_index_probe(&store->index, hash, answering);
-    store_ref found = 0;
-    uint64_t found_ends = 0;
+    struct store_probing p = store_index_probe(&store->index, hash, true);
     store_ref ref;
     while ((ref = store_index_next(&p)) != 0) {
         uint64_t ends;
         if (!store_node_matches(store, store_at(store, ref), key, end, view, &ends))
             continue;
-        if (!store_has_gates(store))
-            return ref;
-        if (found == 0 || ends < found_ends) {
-            found = ref;
-            found_ends = ends;
-        }
+        return store_has_gates(store) ? store_find_answering(store, hash, key, end, view) : ref;
     }
-    return found;
+    return 0;
 }
 
 /**

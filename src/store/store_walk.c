@@ -460,7 +460,7 @@ static const struct store_node *match_value(const struct store_cursor *cursor, s
     const struct store *store = store_of(cursor);
     const struct store_view *view = &cursor->reader->view;
     store_ref ref = end == 0 ? store_find_root(store, view)
-                             : store_find_hashed(store, hash, cursor->key.data, end, view, true);
+                             : store_find_hashed(store, hash, cursor->key.data, end, view);
     return ref != 0 ? store_value_at(store, store_at(store, ref), view) : NULL;
 }
 
