@@ -135,25 +135,40 @@ static bool candidate_matches(const struct store *store, struct candidate *candi
     return candidate->inner;
 }
 
-/*
- * Of all that match, the one that ends first. Where the one found so far ends is asked again
- * beside every other one: it may have ended since, and has if the other took its place.
- */
-static struct candidate find_candidate(const struct store *store, uint64_t hash, const uint8_t *key,
-                                       size_t end, const struct store_view *view, bool answering)
+/* Of all that match, the one that ends first; `*matches`: how many there are. */
+static struct candidate candidates_sweep(const struct store *store, uint64_t hash,
+                                         const uint8_t *key, size_t end,
+                                         const struct store_view *view, bool answering,
+                                         unsigned *matches)
 {
     struct store_probing p = store_index_probe(&store->index, hash, answering);
     struct candidate found = {.ref = 0};
     struct candidate next;
+    *matches = 0;
     while ((next.ref = store_index_next(&p)) != 0) {
         if (!candidate_matches(store, &next, key, end, view, !answering))
             continue;
-        if (found.ref == 0 || !candidate_matches(store, &found, key, end, view, !answering) ||
-            next.ends < found.ends)
+        ++*matches;
+        if (found.ref == 0 || next.ends < found.ends)
             found = next;
         if (!store_has_gates(store))
             break;
     }
+    return found;
+}
+
+/*
+ * The candidate of the view. When there are two, the older one may have been looked at
+ * before it ended, even as a block that was replaced before: it is
+ * looked at again, since the other one came after its end.
+ */
+static struct candidate find_candidate(const struct store *store, uint64_t hash, const uint8_t *key,
+                                       size_t end, const struct store_view *view, bool answering)
+{
+    unsigned matches;
+    struct candidate found = candidates_sweep(store, hash, key, end, view, answering, &matches);
+    if (matches > 1)
+        found = candidates_sweep(store, hash, key, end, view, answering, &matches);
     return found;
 }
 
@@ -195,8 +210,9 @@ static store_ref deepest_of_several(const struct store *store, const struct stor
             find_candidate(store, store_path_hash(path, e), key.data, e, view, false);
         if (next.ref == 0)
             break;
-        if (*end != 0)
-            (void)candidate_matches(store, &deepest, key.data, *end, view, true);
+        if (*end != 0) /* may have ended before `next` came */
+            deepest =
+                find_candidate(store, store_path_hash(path, *end), key.data, *end, view, false);
         if (next.ends > deepest.ends)
             break;
         deepest = next;

@@ -131,8 +131,9 @@ static int compare_children(const void *a, const void *b, void *store)
 /*
  * Of several children with one segment, of subtrees that replaced each other,
  * the right one is that which ends first: only it stays in a sorted level.
+ * False: there were none.
  */
-static void level_unique(const struct store_cursor *cursor, struct store_cursor_level *level)
+static bool level_unique(const struct store_cursor *cursor, struct store_cursor_level *level)
 {
     const struct store *store = store_of(cursor);
     uint32_t kept = 0;
@@ -150,7 +151,31 @@ static void level_unique(const struct store_cursor *cursor, struct store_cursor_
         level->node[kept++] = child;
         kept_ends = ends;
     }
+    bool several = kept != level->count;
     level->count = kept;
+    return several;
+}
+
+/*
+ * Fills a level with those children in an array that are there, in order, one of each
+ * segment. An array has more than fit only when segments repeat. True: some did.
+ */
+static bool level_sort(struct store_cursor *cursor, struct store_cursor_level *level,
+                       const struct store_array *array)
+{
+    struct store *store = cursor->reader->store;
+    uint32_t count = store_array_count(array);
+    bool repeated = false;
+    level->count = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        level_add(cursor, level, store_load_ref(&array->child[i]));
+        if (i + 1 != count && level->count != STORE_CURSOR_ARRAY_MAX)
+            continue;
+        qsort_r(level->node, level->count, sizeof level->node[0], compare_children, store);
+        if (store_has_gates(store))
+            repeated |= level_unique(cursor, level);
+    }
+    return repeated;
 }
 
 /* Fills a level with the children of `parent` that are kept together with `segment`. */
@@ -175,11 +200,9 @@ static void level_load(struct store_cursor *cursor, struct store_cursor_level *l
     uint32_t count = store_array_count(array);
     for (uint32_t i = 0; i < count; i++)
         store_prefetch(store_arena_at(&store->arena, store_load_ref(&array->child[i])));
-    for (uint32_t i = 0; i < count; i++)
-        level_add(cursor, level, store_load_ref(&array->child[i]));
-    qsort_r(level->node, level->count, sizeof level->node[0], compare_children, store);
-    if (store_has_gates(store))
-        level_unique(cursor, level);
+    /* Of two, the older one may have been loaded before it ended, and be another block by now. */
+    if (level_sort(cursor, level, array))
+        (void)level_sort(cursor, level, array);
 }
 
 /* The child that the level is at, of this array or the next one that has any; 0: none. */
