@@ -2,6 +2,7 @@
 /*
  * Random operations of every kind against the naive model. Alphabets are tiny, so
  * that keys are prefixes, siblings and near misses of each other all the time.
+ * More seeds: CAUDEX_MODEL_ROUNDS=100 test_store_model.
  */
 #include "heap_fail.h"
 #include "store_model.h"
@@ -11,6 +12,7 @@
 #include <stddef.h>
 #include <cmocka.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #define OPERATIONS_PER_SEED 12000u
 #define CHECK_EVERY 512u
@@ -419,27 +421,39 @@ static void world_close(struct world *w)
     heap_fail_remove();
 }
 
+static void world_run(uint64_t seed, const struct alphabet *alphabet)
+{
+    struct world w;
+    world_open(&w, seed, alphabet);
+    for (uint32_t i = 0; i < OPERATIONS_PER_SEED; i++) {
+        step_write(&w, i / 2000 % 3 == 2);
+        step_time(&w);
+        if (i % 4 == 0)
+            step_read(&w);
+        if (i % 32 == 0)
+            step_snapshot(&w);
+        if (i % CHECK_EVERY == 0)
+            check_all(&w);
+    }
+    settle(&w);
+    follow_revision(&w);
+    check_all(&w);
+    world_close(&w);
+}
+
+/* One seed per alphabet; more by the environment. */
+static uint64_t rounds_wanted(void)
+{
+    const char *text = getenv("CAUDEX_MODEL_ROUNDS");
+    return text != NULL ? strtoull(text, NULL, 10) : 1;
+}
+
 static void the_store_agrees_with_the_model(void **state)
 {
     (void)state;
-    for (size_t a = 0; a < sizeof alphabets / sizeof alphabets[0]; a++) {
-        struct world w;
-        world_open(&w, a + 1, &alphabets[a]);
-        for (uint32_t i = 0; i < OPERATIONS_PER_SEED; i++) {
-            step_write(&w, i / 2000 % 3 == 2);
-            step_time(&w);
-            if (i % 4 == 0)
-                step_read(&w);
-            if (i % 32 == 0)
-                step_snapshot(&w);
-            if (i % CHECK_EVERY == 0)
-                check_all(&w);
-        }
-        settle(&w);
-        follow_revision(&w);
-        check_all(&w);
-        world_close(&w);
-    }
+    const size_t count = sizeof alphabets / sizeof alphabets[0];
+    for (uint64_t i = 0; i < rounds_wanted() * count; i++)
+        world_run(i + 1, &alphabets[i % count]);
 }
 
 /* What is tried until it succeeds: with the n-th allocation failing, for n from 1 on. */

@@ -524,7 +524,8 @@ void store_change_silence(struct store *store, store_ref ref)
     struct store_node *node = store_at(store, ref);
     uint64_t hash = store_key_of(store, ref, key, &nbytes);
     bool slash = store_node_is(node, STORE_SLASH_ANSWERS);
-    if (!store_node_is(node, STORE_ROOT))
+    /* Neither a root nor the top of a stage is in the index. */
+    if (!store_node_is(node, STORE_ROOT) && store_node_link(node) != 0)
         store_index_answer(&store->index, hash, ref, slash);
 }
 

@@ -132,15 +132,20 @@ uint64_t store_reclaim_horizon(struct store *store)
     return horizon;
 }
 
-/* Takes out of a fork's records all that lie behind the first one that everybody sees. */
-static void versions_trim(struct store *store, struct store_node *node, uint64_t horizon)
+/*
+ * Takes out of a fork's records all that lie behind the first one that everybody sees.
+ * True: a begin is left that will be seen by everybody in time.
+ */
+static bool versions_trim(struct store *store, struct store_node *node, uint64_t horizon)
 {
     bool seen = false;
+    bool begins = false;
     _Atomic uint32_t *link = &store_fork_of(node)->version;
     while (*link != 0) {
         store_ref ref = *link;
         struct store_node *record = store_at(store, ref);
-        bool everybody = store_record_revision(store_record_of(record)) <= horizon;
+        uint64_t revision = store_record_revision(store_record_of(record));
+        bool everybody = revision <= horizon;
         bool begin = store_node_is(record, STORE_RECORD_BEGIN);
         if (everybody && (begin || seen)) {
             store_set_ref(link, store_node_link(record));
@@ -152,8 +157,10 @@ static void versions_trim(struct store *store, struct store_node *node, uint64_t
             continue;
         }
         seen = seen || (everybody && !begin);
+        begins = begins || (begin && revision != STORE_REVISION_NEVER);
         link = &record->link;
     }
+    return begins;
 }
 
 /* Whether this is the top of a stage that was thrown away. */
@@ -192,7 +199,10 @@ static void versions_clean(struct store *store, store_ref ref, uint64_t horizon)
     }
     if (is_dropped(store, ref))
         return;
-    versions_trim(store, node, horizon);
+    if (versions_trim(store, node, horizon)) {
+        store_reclaim_versions(store, ref);
+        return;
+    }
     store_ref newest = store_fork_newest(store, node);
     if (newest == 0) {
         store_change_prune(store, ref);
