@@ -2,7 +2,7 @@
 /*
  * Random operations of every kind against the naive model. Alphabets are tiny, so
  * that keys are prefixes, siblings and near misses of each other all the time.
- * More seeds: CAUDEX_MODEL_ROUNDS=100 test_store_model.
+ * More, or others: CAUDEX_MODEL_SEED=1000 CAUDEX_MODEL_SEEDS=500 test_store_model.
  */
 #include "heap_fail.h"
 #include "store_model.h"
@@ -65,6 +65,8 @@ struct world {
     uint32_t stage_drops; /* their places wait for snapshots, too */
     struct random random;
     const struct alphabet *alphabet;
+    uint64_t seed;
+    uint32_t operation;
     uint8_t key[KEY_NBYTES_MAX];
     uint8_t other[KEY_NBYTES_MAX];
     uint8_t value[256];
@@ -105,7 +107,8 @@ static struct cdx_bytes random_value(struct world *w)
 static void agree(const struct world *w, const char *wrong)
 {
     if (wrong != NULL)
-        fail_msg("%s: %s", w->alphabet->name, wrong);
+        fail_msg("%s, seed %llu, operation %u: %s", w->alphabet->name, (unsigned long long)w->seed,
+                 w->operation, wrong);
 }
 
 /* Near enough that many end during the test; some before they begin. */
@@ -401,7 +404,8 @@ static void check_all(struct world *w)
 static void world_open(struct world *w, uint64_t seed, const struct alphabet *alphabet)
 {
     const struct store_config config = {.hash_seed = seed};
-    *w = (struct world){.random = {seed * 977 + alphabet->size}, .alphabet = alphabet};
+    *w =
+        (struct world){.random = {seed * 977 + alphabet->size}, .alphabet = alphabet, .seed = seed};
     heap_fail_install();
     assert_int_equal(store_open(&config, &w->store), STORE_OK);
     assert_int_equal(store_reader_open(w->store, &w->reader), STORE_OK);
@@ -426,6 +430,7 @@ static void world_run(uint64_t seed, const struct alphabet *alphabet)
     struct world w;
     world_open(&w, seed, alphabet);
     for (uint32_t i = 0; i < OPERATIONS_PER_SEED; i++) {
+        w.operation = i;
         step_write(&w, i / 2000 % 3 == 2);
         step_time(&w);
         if (i % 4 == 0)
@@ -441,19 +446,20 @@ static void world_run(uint64_t seed, const struct alphabet *alphabet)
     world_close(&w);
 }
 
-/* One seed per alphabet; more by the environment. */
-static uint64_t rounds_wanted(void)
+static uint64_t wanted(const char *variable, uint64_t otherwise)
 {
-    const char *text = getenv("CAUDEX_MODEL_ROUNDS");
-    return text != NULL ? strtoull(text, NULL, 10) : 1;
+    const char *text = getenv(variable);
+    return text != NULL ? strtoull(text, NULL, 10) : otherwise;
 }
 
 static void the_store_agrees_with_the_model(void **state)
 {
     (void)state;
     const size_t count = sizeof alphabets / sizeof alphabets[0];
-    for (uint64_t i = 0; i < rounds_wanted() * count; i++)
-        world_run(i + 1, &alphabets[i % count]);
+    uint64_t first = wanted("CAUDEX_MODEL_SEED", 1);
+    uint64_t seeds = wanted("CAUDEX_MODEL_SEEDS", count);
+    for (uint64_t seed = first; seed < first + seeds; seed++)
+        world_run(seed, &alphabets[(seed - 1) % count]);
 }
 
 /* What is tried until it succeeds: with the n-th allocation failing, for n from 1 on. */

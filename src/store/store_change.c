@@ -625,19 +625,38 @@ void store_change_unindex(struct store *store, store_ref ref)
     }
 }
 
+/* Whether a node has a child with the segment '/': of a key that was dropped and stored again, two.
+ */
+static bool has_slash(const struct store *store, const struct store_node *node)
+{
+    if (store_node_kind(node) == STORE_PASS)
+        return store_pass_of(node)->child != 0;
+    store_ref upper;
+    store_ref ref =
+        store_set_seek(&store->arena, store_fork_of(node)->children, CDX_STR("/"), &upper);
+    const struct store_array *array = store_array_at(&store->arena, ref);
+    for (uint32_t i = 0; ref != 0 && i < store_array_count(array); i++) {
+        store_ref child = store_load_ref(&array->child[i]);
+        if (child != 0 && store_node_is_slash(store_at(store, child)))
+            return true;
+    }
+    return false;
+}
+
 void store_change_detach(struct store *store, store_ref ref)
 {
     struct store_node *node = store_at(store, ref);
     store_ref parent = store_node_link(node);
+    bool slash = store_node_is_slash(node);
     store_change_unindex(store, ref);
-    if (store_node_is_slash(node))
-        store_node_unmark(store_at(store, parent), STORE_SLASH_ANSWERS);
     if (store_node_kind(store_at(store, parent)) == STORE_PASS) {
         store_set_ref(&store_pass_of(store_at(store, parent))->child, 0);
     } else {
         struct store_set_env env = store_set_env(store);
         store_set_remove(&env, &store_fork_of(store_at(store, parent))->children, ref);
     }
+    if (slash && !has_slash(store, store_at(store, parent)))
+        store_node_unmark(store_at(store, parent), STORE_SLASH_ANSWERS);
     if (store_node_kind(node) == STORE_FORK && store_node_is(node, STORE_QUEUED))
         store_node_mark(node, STORE_REMOVED);
     else
