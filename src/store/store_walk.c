@@ -387,6 +387,11 @@ static void list_seek(struct store_cursor *cursor, struct cdx_bytes after)
     store_path_init(&path, &store->keys, after);
     size_t end;
     store_ref ref = store_find_deepest(store, &path, &cursor->reader->view, &end, &inner);
+    if (end < cursor->root_nbytes) {
+        /* The base is of a later subtree: for this version there is nothing. */
+        cursor->node = 0;
+        return;
+    }
     if (inner) {
         go_to_leaf(cursor, ref);
         if (path_compare(after, cdx_bytes_of(cursor->found, cursor->nbytes)) >= 0)
