@@ -499,6 +499,12 @@ bool net_conn_check(const struct net_conn *conn)
 
 /* ---- deadlines ---- */
 
+/* What happened behind the look's time has taken none. */
+static uint64_t elapsed_ms(uint64_t since, uint64_t now)
+{
+    return now > since ? now - since : 0;
+}
+
 /* A peer that reads, however slowly, is neither idle nor gone. */
 static void note_progress(struct net_conn *conn, uint64_t now)
 {
@@ -523,10 +529,10 @@ void net_conn_tick(struct net_conn *conn, uint64_t now)
     if (conn->state != NET_SERVING)
         return;
     if (conn->incomplete != 0 && !conn->paused &&
-        now - conn->begun_ms >= limit_of(&server->request_timeout_ms)) {
+        elapsed_ms(conn->begun_ms, now) >= limit_of(&server->request_timeout_ms)) {
         net_count(&conn->loop->counters.slow_closed, 1);
         net_conn_notice(conn, HANDLER_NOTICE_SLOW);
-    } else if (now - conn->active_ms >= limit_of(&server->idle_timeout_ms)) {
+    } else if (elapsed_ms(conn->active_ms, now) >= limit_of(&server->idle_timeout_ms)) {
         net_count(&conn->loop->counters.idle_closed, 1);
         if (conn->unsent != 0)
             net_conn_close(conn); /* it does not read: a notice would not arrive */

@@ -160,6 +160,8 @@ struct net_loop {
     bool ending;      /* the loop's own handles are closing */
     bool again_active;
     bool upkeep_due; /* in this turn */
+    bool tick_due;   /* behind this turn */
+    uint64_t tick_now_ms;
     uint64_t drain_begun_ms;
     struct net_listener listeners[NET_LISTENERS_MAX];
     struct net_host hosts[NET_LISTENERS_MAX];
@@ -284,7 +286,7 @@ void net_conn_after_turn(struct net_conn *conn, enum handler_verdict verdict, si
 /** What is true of a connection between two callbacks; for asserts. */
 bool net_conn_check(const struct net_conn *conn);
 
-/** Looks at the connection's deadlines. */
+/** Looks at the connection's deadlines; what had arrived by `now_ms` has been read. */
 void net_conn_tick(struct net_conn *conn, uint64_t now_ms);
 
 #endif

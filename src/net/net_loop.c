@@ -86,8 +86,8 @@ static void wake_later(struct net_loop *loop)
         struct net_conn *conn = NET_CONN_OF_READY(loop->later.next);
         size_t n = conn->stash_nbytes;
         net_link_remove(&conn->ready);
-        conn->input = cdx_bytes_of(conn->stash,
-                                   n < NET_READ_PER_TURN_NBYTES ? n : NET_READ_PER_TURN_NBYTES);
+        conn->input =
+            cdx_bytes_of(conn->stash, n < NET_READ_PER_TURN_NBYTES ? n : NET_READ_PER_TURN_NBYTES);
         net_link_append(&conn->host->ready, &conn->ready);
     }
 }
@@ -111,6 +111,7 @@ static void on_upkeep(uv_timer_t *timer)
 {
     struct net_loop *loop = timer->data;
     loop->upkeep_due = true;
+    net_loop_again(loop);
 }
 
 /* A slice, if one is due; the loop sleeps no longer than until the next one. */
@@ -181,8 +182,7 @@ static void drain_conn(struct net_conn *conn)
 
 static void drain_step(struct net_loop *loop)
 {
-    uint64_t limit =
-        atomic_load_explicit(&loop->server->drain_timeout_ms, memory_order_relaxed);
+    uint64_t limit = atomic_load_explicit(&loop->server->drain_timeout_ms, memory_order_relaxed);
     if (uv_now(&loop->uv) - loop->drain_begun_ms >= limit)
         each_conn(loop, stop_conn);
     else
@@ -236,23 +236,6 @@ void net_loop_maybe_end(struct net_loop *loop)
 
 /* ---- callbacks ---- */
 
-static void on_check(uv_check_t *check)
-{
-    struct net_loop *loop = check->data;
-    if (loop->again_active) {
-        uv_idle_stop(&loop->again);
-        loop->again_active = false;
-    }
-    wake_later(loop);
-    net_loop_turn(loop);
-    upkeep_step(loop);
-}
-
-static void on_control(uv_async_t *async)
-{
-    obey(async->data);
-}
-
 static uint64_t tick_ms(const struct net_server *server)
 {
     uint64_t idle = atomic_load_explicit(&server->idle_timeout_ms, memory_order_relaxed);
@@ -286,15 +269,26 @@ static void listener_resume(struct net_listener *l)
     l->paused = uv_poll_start(&l->poll, UV_READABLE, on_connections) != 0;
 }
 
+/*
+ * The time is taken before the system is asked what has arrived, and looked at
+ * behind the turn: no peer is late for what this loop had not yet read.
+ */
 static void on_tick(uv_timer_t *timer)
 {
     struct net_loop *loop = timer->data;
-    uint64_t now = uv_now(&loop->uv);
+    loop->tick_due = true;
+    loop->tick_now_ms = uv_now(&loop->uv);
+    net_loop_again(loop);
+}
+
+static void tick_step(struct net_loop *loop)
+{
     struct net_link *link = loop->conns.next;
+    loop->tick_due = false;
     while (link != &loop->conns) {
         struct net_link *next = link->next;
         assert(net_conn_check(NET_CONN_OF_ALL(link)));
-        net_conn_tick(NET_CONN_OF_ALL(link), now);
+        net_conn_tick(NET_CONN_OF_ALL(link), loop->tick_now_ms);
         link = next;
     }
     for (size_t i = 0; i < loop->server->config.listener_count; i++) {
@@ -305,7 +299,27 @@ static void on_tick(uv_timer_t *timer)
     if (loop->draining)
         drain_step(loop);
     if (!loop->ending)
-        uv_timer_start(timer, on_tick, loop->draining ? NET_TICK_MS_MIN : tick_ms(loop->server), 0);
+        uv_timer_start(&loop->tick, on_tick,
+                       loop->draining ? NET_TICK_MS_MIN : tick_ms(loop->server), 0);
+}
+
+static void on_check(uv_check_t *check)
+{
+    struct net_loop *loop = check->data;
+    if (loop->again_active) {
+        uv_idle_stop(&loop->again);
+        loop->again_active = false;
+    }
+    wake_later(loop);
+    net_loop_turn(loop);
+    if (loop->tick_due)
+        tick_step(loop);
+    upkeep_step(loop);
+}
+
+static void on_control(uv_async_t *async)
+{
+    obey(async->data);
 }
 
 /* ---- lifecycle ---- */
