@@ -30,7 +30,7 @@ def write_if_changed(path: Path, text: str) -> bool:
     try:
         temporary.write_bytes(data)
         temporary.replace(path)
-    except OSError:
+    except BaseException:
         temporary.unlink(missing_ok=True)
         raise
     return True

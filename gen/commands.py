@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The table of caudexc's commands."""
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import sys
+from pathlib import Path
+
+from cli import DIFFERS, DONE, FAILED, Argument, Command, Failure, UsageError
+from diagnostics import CODES, Report
+from explain import explanations
+from format import FormatError, format_text
+from load import read
+from passes import PASSES, STDIN, compile_description, path_of, show_errors
+from plan import Plan
+from render import render
+from source import SourceFile
+from write import write_if_changed, write_outputs, write_stamp
+
+# The name stands in comments and in #line.
+NAME_SHOWN = re.compile(r"(?!.*(\*/|/\*))[^\"\\\x00-\x1f\x7f]+\Z")
+DESCRIPTION = Argument("description", "The .cdx file.", {"metavar": "FILE"})
+
+
+# ---- build, check ----
+
+def build(options: argparse.Namespace) -> int:
+    path, shown = path_of(options.description)
+    name = options.name or shown
+    if options.depfile and not options.stamp:
+        raise UsageError("--depfile needs --stamp: the stamp is what it is about")
+    if not NAME_SHOWN.match(name):
+        raise UsageError("the description's name cannot stand in a C comment; give another --name")
+    plan = compile_description(path, name, options.dump_after)
+    if plan is None:
+        return FAILED
+    if options.dump_after is not None:
+        return DONE
+    _tell_costs(plan)
+    if options.out is not None:
+        _write(plan, options)
+    return DONE
+
+
+def check(options: argparse.Namespace) -> int:
+    status = DONE
+    for argument in options.descriptions:
+        plan = compile_description(*path_of(argument))
+        if plan is None:
+            status = FAILED
+        else:
+            _tell_costs(plan)
+    return status
+
+
+def _tell_costs(plan: Plan) -> None:
+    for frame in plan.frames:
+        held = " + ".join(f"{b.name} {b.max}" for b in frame.bytes_fields)
+        print(f"{plan.prefix}: {frame.name} parser: {frame.parser_size} bytes of state; "
+              f"at most {frame.spill_max} bytes of one message are held ({held})")
+
+
+def _write(plan: Plan, options: argparse.Namespace) -> None:
+    write_outputs(Path(options.out), render(plan))
+    if options.stamp:
+        inputs = [Path(options.description), *sorted(Path(__file__).parent.glob("**/*.*"))]
+        write_stamp(Path(options.stamp), Path(options.depfile) if options.depfile else None,
+                    [p for p in inputs if p.is_file() and "__pycache__" not in p.parts])
+
+
+# ---- format ----
+
+def format_files(options: argparse.Namespace) -> int:
+    status = DONE
+    for argument in options.descriptions:
+        status = max(status, _format(argument, options.check))
+    return status
+
+
+def _format(argument: str, is_check: bool) -> int:
+    path, name = path_of(argument)
+    lines: list[str] = []
+    source = read(path, name, lines)
+    if source is None:
+        print("\n".join(lines), file=sys.stderr)
+        return FAILED
+    report = Report(source)
+    try:
+        text = format_text(source, report)
+    except FormatError as error:
+        raise Failure(str(error)) from None
+    if text is None:
+        show_errors(report, "nothing was written")
+        return FAILED
+    if is_check:
+        return _compare(path, source, text)
+    if argument == STDIN:
+        print(text, end="")
+    else:
+        mode = path.stat().st_mode
+        if write_if_changed(path.resolve(), text):
+            os.chmod(path, mode)
+    return DONE
+
+
+def _compare(path: Path, source: SourceFile, text: str) -> int:
+    is_same = source.text == text if path == path_of(STDIN)[0] else (
+        path.read_bytes() == text.encode("utf-8"))
+    if not is_same:
+        print(f"{source.name}: not in canonical form")
+    return DONE if is_same else DIFFERS
+
+
+# ---- explain ----
+
+def explain(options: argparse.Namespace) -> int:
+    if options.code is None:
+        print("\n".join(f"{code} {title}" for code, title in CODES.items()))
+        return DONE
+    explanation = explanations().get(options.code.upper())
+    if explanation is None:
+        raise UsageError(f"there is no error '{options.code}'; caudexc explain lists all codes")
+    print(explanation.text(), end="")
+    return DONE
+
+
+COMMANDS = [
+    Command(
+        "build", "make C, client, reference, test vectors and fuzz harnesses",
+        "Compiles a description. Files that would not change are not touched, files that are no "
+        "longer made are removed, and nothing is written if the description has errors. Without "
+        "--out it is only checked.",
+        (DESCRIPTION,
+         Argument("--out", "Folder for the outputs.", {"metavar": "DIR"}),
+         Argument("--name", "The description's name in messages and outputs; its path if not "
+                  "given.", {"metavar": "SHOWN"}),
+         Argument("--stamp", "File to touch when all outputs are up to date.",
+                  {"metavar": "FILE"}),
+         Argument("--depfile", "File that names what the stamp depends on, in make's format.",
+                  {"metavar": "FILE"}),
+         Argument("--dump-after", "Print what a pass made, as JSON for those who work on caudexc, "
+                  "and write nothing: " + ", ".join(PASSES) + ".",
+                  {"metavar": "PASS", "choices": PASSES})),
+        build),
+    Command(
+        "check", "tell all errors of descriptions, and what their parsers cost",
+        "Tells all errors of every file. Of a sound one it prints how large each parser's state "
+        "is and how much of one message a connection can be made to hold.",
+        (Argument("descriptions", "The .cdx files.", {"metavar": "FILE", "nargs": "+"}),),
+        check),
+    Command(
+        "format", "write descriptions in their canonical form",
+        "Rewrites every file that is not in canonical form: indentation, spaces, columns, line "
+        "breaks at 100 characters. Words, comments and the order of items stay; a comment inside "
+        "a line moves above it. Standard input is written to standard output.",
+        (Argument("descriptions", "The .cdx files.", {"metavar": "FILE", "nargs": "+"}),
+         Argument("--check", "Write nothing; name the files that would change.",
+                  {"action": "store_true"})),
+        format_files),
+    Command(
+        "explain", "say what an error code means, with an example and its repair",
+        "Explains one error code, or lists them all.",
+        (Argument("code", "A code such as CDX0304.", {"metavar": "CODE", "nargs": "?"}),),
+        explain),
+]
