@@ -11,9 +11,10 @@ from pathlib import Path
 from cli import DIFFERS, DONE, FAILED, Argument, Command, Failure, UsageError
 from diagnostics import CODES, Report
 from explain import explanations
+from export import SCHEMA, export
 from format import FormatError, format_text
 from load import read
-from passes import PASSES, STDIN, compile_description, path_of, show_errors
+from passes import PASSES, STDIN, compile_description, path_of, show_errors, understand
 from plan import Plan
 from render import render
 from source import SourceFile
@@ -113,6 +114,21 @@ def _compare(path: Path, source: SourceFile, text: str) -> int:
     return DONE if is_same else DIFFERS
 
 
+# ---- json ----
+
+def export_model(options: argparse.Namespace) -> int:
+    if options.schema:
+        print(SCHEMA.read_text(encoding="utf-8"), end="")
+        return DONE
+    if options.description is None:
+        raise UsageError("json needs a FILE, or --schema")
+    protocol = understand(*path_of(options.description), "nothing was printed")
+    if protocol is None:
+        return FAILED
+    print(export(protocol), end="")
+    return DONE
+
+
 # ---- explain ----
 
 def explain(options: argparse.Namespace) -> int:
@@ -164,4 +180,12 @@ COMMANDS = [
         "Explains one error code, or lists them all.",
         (Argument("code", "A code such as CDX0304.", {"metavar": "CODE", "nargs": "?"}),),
         explain),
+    Command(
+        "json", "print what a description means, for other programs",
+        "Prints the checked model as one JSON object: types, frames, calls, examples with their "
+        "bytes. Its member caudex_model is the version of the form. Integers may need 64 bits.",
+        (Argument("description", "The .cdx file.", {"metavar": "FILE", "nargs": "?"}),
+         Argument("--schema", "Print the JSON Schema of that object instead.",
+                  {"action": "store_true"})),
+        export_model),
 ]
