@@ -158,6 +158,8 @@ static void probe_all(struct reader *r, enum store_probe_kind kind, const struct
         store_probe_start(r->store, kind, keys[i], &r->probe[i]);
     for (size_t i = 0; i < count; i++)
         store_probe_touch(r->reader, &r->probe[i]);
+    for (size_t i = 0; i < count; i++)
+        store_probe_reach(r->reader, &r->probe[i]);
 }
 
 static void caudex_get_batch(void *reader, const struct cdx_bytes *keys, size_t count,

@@ -149,9 +149,14 @@ void store_probe_reach(struct store_reader *reader, struct store_probe *probe)
     const struct store *store = reader->store;
     if (probe->boundaries == 0 || probe->node == 0 || probe->section != reader->section)
         return;
-    store_ref parent = store_node_link(store_at(store, probe->node));
-    if (parent != 0)
-        node_prefetch(store, parent);
+    const struct store_node *node = store_at(store, probe->node);
+    uint32_t head = store_head(node);
+    probe->node = 0;
+    if (store_head_is_whole(head) || (head & STORE_ROOT) != 0)
+        return; /* the comparison ends here */
+    probe->node = store_node_link(node);
+    if (probe->node != 0)
+        node_prefetch(store, probe->node);
 }
 
 void store_probe_touch(struct store_reader *reader, struct store_probe *probe)
