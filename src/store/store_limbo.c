@@ -10,7 +10,8 @@
  * liburcu orders reader and writer by means that a race detector does not see.
  * The counters below say the same in C11 atomics: each thread counts the sections it
  * has left, on a line of its own, and the writer reads all counters after a
- * grace period.
+ * grace period. The writer counts the waits it asks for, and liburcu's thread reads that
+ * count before it touches a struct store_grace.
  */
 #include "store_limbo.h"
 #include "store_memory.h"
@@ -188,9 +189,12 @@ bool store_limbo_empty(struct store_limbo *limbo, unsigned steps)
     return false;
 }
 
+static atomic_uint_fast64_t waits_asked_for; /* of all stores */
+
 static void on_grace(struct rcu_head *head)
 {
     struct store_grace *grace = caa_container_of(head, struct store_grace, head);
+    (void)atomic_load_explicit(&waits_asked_for, memory_order_acquire);
     atomic_store_explicit(&grace->over, true, memory_order_release);
 }
 
@@ -203,6 +207,7 @@ bool store_limbo_start(struct store_limbo *limbo)
     limbo->waiting = true;
     limbo->started++;
     atomic_store_explicit(&limbo->grace->over, false, memory_order_relaxed);
+    atomic_fetch_add_explicit(&waits_asked_for, 1, memory_order_release);
     urcu_qsbr_call_rcu(&limbo->grace->head, on_grace);
     return true;
 }
