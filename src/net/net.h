@@ -53,8 +53,8 @@ struct net_listener_config {
     uint32_t unix_mode; /* NET_UNIX: permission bits of the socket file */
     const struct handler_class *handler;
     /**
-     * A listening socket handed over by a service manager, taken by net_open; its path stays. Or
-     * -1.
+     * A listening socket handed over by a service manager, taken by net_open whatever comes of it;
+     * its path stays. Or -1.
      */
     int inherited_fd;
 };
@@ -138,8 +138,8 @@ void net_stop(struct net_server *server);
 void net_join(struct net_server *server);
 
 /**
- * Frees a server whose workers have ended or never started; removes its unix sockets. NULL is
- * ignored.
+ * Frees a server whose workers have ended or never started; removes its unix sockets, but not
+ * those that another server has put in their place. NULL is ignored.
  */
 void net_close(struct net_server *server);
 

@@ -182,7 +182,7 @@ struct net_server {
     struct net_loop *loops;
     unsigned running; /* workers whose threads were started */
     uint16_t ports[NET_LISTENERS_MAX];
-    bool unlink_path[NET_LISTENERS_MAX];
+    int path_fds[NET_LISTENERS_MAX]; /* O_PATH, of a socket file that was made here; or -1 */
     _Atomic uint32_t connections;
     _Atomic unsigned live;
     _Atomic int command; /* enum net_command */
@@ -240,7 +240,13 @@ static inline void net_count(_Atomic uint64_t *counter, uint64_t n)
 /** Binds the sockets of listener `index` for all loops. */
 enum cdx_status net_listen_open(struct net_server *server, size_t index, struct net_error *error);
 
-/** Closes what libuv does not have yet, and removes the unix sockets. */
+/** Before the first is opened: takes the descriptors handed over, for loop 0. */
+void net_listen_take(struct net_server *server);
+
+/** Closes the descriptors handed over of a configuration that is refused as a whole. */
+void net_listen_refuse(const struct net_config *config);
+
+/** Closes what libuv does not have yet, and removes the unix sockets that are still the server's. */
 void net_listen_close_all(struct net_server *server);
 
 /* ---- net_loop.c ---- */

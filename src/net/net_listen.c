@@ -7,6 +7,10 @@
  * second server share the port without a word, a socket without it is bound
  * first, which fails when anybody has the port. A unix socket is opened once
  * and its descriptor duplicated. A socket file that nobody listens on any more is replaced.
+ *
+ * From the moment that a server drains, another one may put its own socket file
+ * in the place. Whose it is tells the inode, of which a descriptor is kept: as long as
+ * that is open, no other file gets its number.
  */
 #include "net_internal.h"
 
@@ -202,12 +206,11 @@ static bool is_listening(int fd)
     return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &on, &nbytes) == 0 && on != 0;
 }
 
-/* Every loop gets the same socket, the first the descriptor itself. */
-static enum cdx_status share_fd(struct net_server *server, size_t index, int fd,
-                                struct net_error *error)
+/* Every loop gets the same socket; the first has the descriptor itself. */
+static enum cdx_status share_fd(struct net_server *server, size_t index, struct net_error *error)
 {
     const struct net_listener_config *l = &server->config.listeners[index];
-    server->loops[0].listeners[index].fd = fd;
+    int fd = server->loops[0].listeners[index].fd;
     for (unsigned w = 1; w < server->config.workers; w++) {
         int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
         if (copy < 0)
@@ -226,8 +229,14 @@ static enum cdx_status open_unix(struct net_server *server, size_t index, struct
     int fd = bind_unix(&a, l);
     if (fd < 0)
         return fail_errno(l, error);
-    server->unlink_path[index] = true;
-    enum cdx_status status = share_fd(server, index, fd, error);
+    server->loops[0].listeners[index].fd = fd;
+    server->path_fds[index] = open(l->host, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    if (server->path_fds[index] < 0) {
+        enum cdx_status failed = fail_errno(l, error);
+        unlink(l->host);
+        return failed;
+    }
+    enum cdx_status status = share_fd(server, index, error);
     if (status == CDX_OK && listen(fd, (int)server->config.backlog) != 0)
         status = fail_errno(l, error);
     return status;
@@ -237,16 +246,39 @@ enum cdx_status net_listen_open(struct net_server *server, size_t index, struct 
 {
     const struct net_listener_config *l = &server->config.listeners[index];
     if (l->inherited_fd >= 0) {
-        if (!is_listening(l->inherited_fd)) {
-            close(l->inherited_fd);
+        if (!is_listening(l->inherited_fd))
             return fail(l, error, "the descriptor handed over is not a listening socket",
                         CDX_INVALID);
-        }
         server->ports[index] = port_of(l->inherited_fd);
-        return share_fd(server, index, l->inherited_fd, error);
+        return share_fd(server, index, error);
     }
-    return l->family == NET_UNIX ? open_unix(server, index, error)
-                                 : open_tcp(server, index, error);
+    return l->family == NET_UNIX ? open_unix(server, index, error) : open_tcp(server, index, error);
+}
+
+void net_listen_take(struct net_server *server)
+{
+    for (size_t i = 0; i < server->config.listener_count; i++) {
+        server->loops[0].listeners[i].fd = server->config.listeners[i].inherited_fd;
+        server->path_fds[i] = -1;
+    }
+}
+
+void net_listen_refuse(const struct net_config *config)
+{
+    for (size_t i = 0; i < config->listener_count && i < NET_LISTENERS_MAX; i++) {
+        if (config->listeners[i].inherited_fd >= 0)
+            close(config->listeners[i].inherited_fd);
+    }
+}
+
+/* Removes the socket file unless it is another server's by now. */
+static void remove_path(const char *path, int path_fd)
+{
+    struct stat ours, there;
+    if (fstat(path_fd, &ours) == 0 && lstat(path, &there) == 0 && ours.st_dev == there.st_dev &&
+        ours.st_ino == there.st_ino)
+        unlink(path);
+    close(path_fd);
 }
 
 void net_listen_close_all(struct net_server *server)
@@ -258,8 +290,8 @@ void net_listen_close_all(struct net_server *server)
                 close(l->fd);
             l->fd = -1;
         }
-        if (server->unlink_path[i])
-            unlink(server->config.listeners[i].host);
+        if (server->path_fds[i] >= 0)
+            remove_path(server->config.listeners[i].host, server->path_fds[i]);
     }
 }
 

@@ -65,8 +65,10 @@ enum cdx_status net_open(const struct net_config *config, struct store *store,
     if (config->workers == 0 || config->workers > NET_WORKERS_MAX || config->listener_count == 0 ||
         config->listener_count > NET_LISTENERS_MAX ||
         config->output_low_nbytes >= config->output_high_nbytes) {
-        snprintf(error->text, sizeof error->text, "a number of workers or listeners, or the marks "
-                                                  "of unsent output, are out of range");
+        snprintf(error->text, sizeof error->text,
+                 "a number of workers or listeners, or the marks "
+                 "of unsent output, are out of range");
+        net_listen_refuse(config);
         return CDX_INVALID;
     }
     struct net_server *s = cdx_calloc(1, sizeof *s);
@@ -81,6 +83,7 @@ enum cdx_status net_open(const struct net_config *config, struct store *store,
     }
     for (unsigned w = 0; w < config->workers; w++)
         loop_prepare(s, w);
+    net_listen_take(s);
     net_set_limits(s, &(struct net_limits){config->connections_max, config->idle_timeout_ms,
                                            config->request_timeout_ms, config->drain_timeout_ms});
     enum cdx_status status = open_all(s, error);
@@ -92,6 +95,7 @@ enum cdx_status net_open(const struct net_config *config, struct store *store,
     return CDX_OK;
 
 no_memory:
+    net_listen_refuse(config);
     snprintf(error->text, sizeof error->text, "no memory for the server");
     return CDX_NO_MEMORY;
 }
