@@ -12,7 +12,7 @@
 /* ---- limits ---- */
 
 /** Bytes that a fork's having its whole key may cost for each of its children. */
-#define STORE_WHOLE_NBYTES 6u
+#define STORE_WHOLE_NBYTES 20u
 /** … which are told of the new block: no more than so many. */
 #define STORE_WHOLE_CHILDREN_MAX STORE_ARRAY_MAX
 
