@@ -16,6 +16,7 @@ static struct net_limits limits_of(const struct net_config *config)
     return (struct net_limits){.connections_max = config->connections_max,
                                .idle_timeout_ms = config->idle_timeout_ms,
                                .request_timeout_ms = config->request_timeout_ms,
+                               .close_timeout_ms = config->close_timeout_ms,
                                .drain_timeout_ms = config->drain_timeout_ms};
 }
 
@@ -67,36 +68,77 @@ static void limits_change_while_the_server_runs(void **state)
     net_rig_close(server);
 }
 
+enum { ANSWERS_NBYTES = 10 << 20, ANSWERS_PIECE = 1 << 16, ANSWERS_PAUSE_US = 100000 };
+
+/* More than the system keeps, to be answered with the same; no connection is paused for them. */
+static struct net_config config_for_long_answers(void)
+{
+    struct net_config config = net_rig_config(&handler_echo);
+    config.output_high_nbytes = 2 * ANSWERS_NBYTES;
+    config.output_low_nbytes = 2 * ANSWERS_NBYTES - 1;
+    return config;
+}
+
+/* A peer that has sent that much and closed its side. */
+static int connect_for_long_answers(const struct net_server *server)
+{
+    static const char bytes[ANSWERS_PIECE];
+    int fd = net_rig_connect_small(server);
+    for (size_t sent = 0; sent < ANSWERS_NBYTES;) {
+        ssize_t n = send(fd, bytes, ANSWERS_PIECE, MSG_NOSIGNAL);
+        assert_int_equal(n, ANSWERS_PIECE);
+        sent += (size_t)n;
+    }
+    assert_int_equal(shutdown(fd, SHUT_WR), 0);
+    return fd;
+}
+
+static size_t read_to_the_end(int fd)
+{
+    static char bytes[ANSWERS_PIECE];
+    size_t got = 0;
+    for (size_t n = 1; n != 0; got += n)
+        n = net_rig_read(fd, bytes, sizeof bytes);
+    return got;
+}
+
 /*
  * The answers of a peer that closed its side, or of a drain, are not cut off while they are read.
  */
 static void answers_arrive_however_slowly_they_are_read(void **state)
 {
     (void)state;
-    enum { TOTAL = 10 << 20, PIECE = 1 << 16, SLOW_PIECES = 70, PAUSE_US = 100000 };
-    static char bytes[PIECE];
-    struct net_config config = net_rig_config(&handler_echo);
-    config.output_high_nbytes = 2 * TOTAL;
-    config.output_low_nbytes = 2 * TOTAL - 1;
+    enum { SLOW_PIECES = 70 };
+    static char bytes[ANSWERS_PIECE];
+    struct net_config config = config_for_long_answers();
     struct net_server *server = net_rig_open(&config);
-    int fd = net_rig_connect_small(server);
-    for (size_t sent = 0; sent < TOTAL; sent += PIECE) {
-        for (size_t done = 0; done < PIECE;) {
-            ssize_t n = send(fd, bytes, PIECE - done, MSG_NOSIGNAL);
-            assert_true(n > 0);
-            done += (size_t)n;
-        }
-    }
-    assert_int_equal(shutdown(fd, SHUT_WR), 0);
+    int fd = connect_for_long_answers(server);
     size_t got = 0;
     for (size_t i = 0; i < SLOW_PIECES; i++) {
-        got += net_rig_read(fd, bytes, PIECE);
-        usleep(PAUSE_US);
+        got += net_rig_read(fd, bytes, sizeof bytes);
+        usleep(ANSWERS_PAUSE_US);
     }
-    for (size_t n = 1; n != 0; got += n)
-        n = net_rig_read(fd, bytes, PIECE);
-    assert_int_equal(got, TOTAL);
+    assert_int_equal(got + read_to_the_end(fd), ANSWERS_NBYTES);
     assert_int_equal(net_rig_stats(server).connections_reset, 0);
+    close(fd);
+    net_rig_close(server);
+}
+
+/* … but not for ever. */
+static void a_connection_that_ends_takes_no_longer_than_its_limit(void **state)
+{
+    (void)state;
+    static char bytes[ANSWERS_PIECE];
+    struct net_config config = config_for_long_answers();
+    config.close_timeout_ms = 1000;
+    struct net_server *server = net_rig_open(&config);
+    int fd = connect_for_long_answers(server);
+    size_t got = 0;
+    while (got < ANSWERS_NBYTES && net_rig_stats(server).connections_open != 0) {
+        got += net_rig_read(fd, bytes, sizeof bytes);
+        usleep(ANSWERS_PAUSE_US);
+    }
+    assert_true(got + read_to_the_end(fd) < ANSWERS_NBYTES);
     close(fd);
     net_rig_close(server);
 }
@@ -207,6 +249,8 @@ int main(void)
         cmocka_unit_test_setup(a_drain_says_so_and_a_stop_does_not, net_rig_reset),
         cmocka_unit_test_setup(limits_change_while_the_server_runs, net_rig_reset),
         cmocka_unit_test_setup(answers_arrive_however_slowly_they_are_read, net_rig_reset),
+        cmocka_unit_test_setup(a_connection_that_ends_takes_no_longer_than_its_limit,
+                               net_rig_reset),
         cmocka_unit_test_setup(a_request_is_not_slow_while_its_connection_is_paused, net_rig_reset),
         cmocka_unit_test_setup(no_peer_is_late_for_what_the_worker_has_not_read, net_rig_reset),
         cmocka_unit_test_setup(upkeep_comes_when_it_asked_to_though_nobody_is_connected,

@@ -216,9 +216,9 @@ static void a_wrong_address_says_what_is_wrong_with_it(void **state)
 static void a_copy_changes_one_option_only(void **state)
 {
     static const char *const others[OPTION_ID_COUNT] = {
-        "unix:/x", "2",     "3",    "4s",     "5s",  "6s",    "7MiB",
-        "8MiB",    "9KiB",  "10",   "yes",    "11s", "12MiB", "evict",
-        "/below",  "debug", "json", "syslog", "yes", "/12",   "/13",
+        "unix:/x", "2",    "3",      "4s",  "5s",  "6s",    "6s",    "7MiB",
+        "8MiB",    "9KiB", "10",     "yes", "11s", "12MiB", "evict", "/below",
+        "debug",   "json", "syslog", "yes", "/12", "/13",
     };
     struct options changed;
 

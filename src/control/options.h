@@ -38,6 +38,7 @@ enum option_id {
     OPTION_KEEPALIVE,
     OPTION_IDLE_TIMEOUT,
     OPTION_REQUEST_TIMEOUT,
+    OPTION_CLOSE_TIMEOUT,
     OPTION_REQUEST_MAX,
     OPTION_OUTPUT_HIGH,
     OPTION_OUTPUT_LOW,
@@ -92,6 +93,7 @@ struct options {
     uint64_t keepalive_s;
     uint64_t idle_timeout_ms;
     uint64_t request_timeout_ms;
+    uint64_t close_timeout_ms;
     uint64_t request_nbytes_max;
     uint64_t output_high_nbytes;
     uint64_t output_low_nbytes;

@@ -94,6 +94,19 @@ const struct option_spec options_table[OPTION_ID_COUNT] = {
             .doc = "A request must have arrived completely so long after its first byte; "
                    "otherwise its connection is closed.",
         },
+    [OPTION_CLOSE_TIMEOUT] =
+        {
+            .key = "close-timeout",
+            .type = OPTION_TYPE_DURATION,
+            .reloadable = true,
+            .offset = FIELD(close_timeout_ms),
+            .min = 100,
+            .max = DAY_MS,
+            .initial = "10min",
+            .doc = "A connection that ends, from whichever side, is kept so long for the peer to "
+                   "read its last answers; what it has not read then is thrown away. A peer that "
+                   "reads nothing at all gets five seconds.",
+        },
     [OPTION_REQUEST_MAX] =
         {
             .key = "request-max",

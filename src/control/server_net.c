@@ -114,6 +114,7 @@ bool server_net_configure(struct server *s)
         .connections_max = (uint32_t)o->connections_max,
         .idle_timeout_ms = o->idle_timeout_ms,
         .request_timeout_ms = o->request_timeout_ms,
+        .close_timeout_ms = o->close_timeout_ms,
         .drain_timeout_ms = o->drain_timeout_ms,
         .request_nbytes_max = o->request_nbytes_max,
         .output_high_nbytes = o->output_high_nbytes,
@@ -132,6 +133,7 @@ struct net_limits server_net_limits(const struct options *options)
         .connections_max = (uint32_t)options->connections_max,
         .idle_timeout_ms = options->idle_timeout_ms,
         .request_timeout_ms = options->request_timeout_ms,
+        .close_timeout_ms = options->close_timeout_ms,
         .drain_timeout_ms = options->drain_timeout_ms,
     };
 }

@@ -68,6 +68,7 @@ struct net_config {
     uint32_t connections_max;        /* of the whole server */
     uint64_t idle_timeout_ms;        /* no request for so long: closed */
     uint64_t request_timeout_ms;     /* from an incomplete request's first byte */
+    uint64_t close_timeout_ms;       /* for a peer to read the last answers, however slowly */
     uint64_t drain_timeout_ms;       /* net_drain() closes what is left after this */
     size_t request_nbytes_max;       /* an incomplete request larger than this: closed */
     size_t output_high_nbytes;       /* memory of unsent answers above this: reading stops */
@@ -88,6 +89,7 @@ struct net_limits {
     uint32_t connections_max;
     uint64_t idle_timeout_ms;
     uint64_t request_timeout_ms;
+    uint64_t close_timeout_ms;
     uint64_t drain_timeout_ms;
 };
 

@@ -10,6 +10,7 @@
  *   high-water mark, then nothing more is read until it falls below the low one;
  * - the peer sends less than a request, for too long or too much: told, ended;
  * - the peer closes its side: what it sent is answered, then the stream ends;
+ * - the peer reads its last answers so slowly that this takes too long in all: closed;
  * - a reset, or no memory for the connection: closed at once and counted;
  * - ended by us: FIN is sent behind the answers and the peer's rest is read,
  *   because closing with unread bytes would make the system throw the answers away.
@@ -101,7 +102,8 @@ void net_conn_finish(struct net_conn *conn)
     if (conn->state != NET_SERVING)
         return;
     conn->state = NET_FLUSHING;
-    conn->deadline_ms = uv_now(&conn->loop->uv) + NET_LINGER_MS;
+    conn->finish_ms = uv_now(&conn->loop->uv);
+    conn->deadline_ms = conn->finish_ms + NET_LINGER_MS;
     net_link_remove(&conn->ready);
     stop_reading(conn);
     maybe_shutdown(conn);
@@ -522,7 +524,8 @@ void net_conn_tick(struct net_conn *conn, uint64_t now)
     struct net_server *server = conn->loop->server;
     note_progress(conn, now);
     if (conn->state == NET_FLUSHING || conn->state == NET_LINGERING) {
-        if (now >= conn->deadline_ms)
+        if (now >= conn->deadline_ms ||
+            elapsed_ms(conn->finish_ms, now) >= limit_of(&server->close_timeout_ms))
             net_conn_close(conn);
         return;
     }

@@ -105,6 +105,7 @@ struct net_conn {
     size_t discarded;  /* bytes thrown away while lingering */
     uint64_t active_ms;   /* last input or progress of output */
     uint64_t begun_ms;    /* when the incomplete request began */
+    uint64_t finish_ms;   /* when FLUSHING began */
     uint64_t deadline_ms; /* of FLUSHING without progress, and of LINGERING */
     uv_shutdown_t shutdown;
     _Alignas(16) uint8_t session[];
@@ -189,6 +190,7 @@ struct net_server {
     _Atomic uint32_t connections_max;
     _Atomic uint64_t idle_timeout_ms;
     _Atomic uint64_t request_timeout_ms;
+    _Atomic uint64_t close_timeout_ms;
     _Atomic uint64_t drain_timeout_ms;
     void (*ended)(void *arg);
     void *ended_arg;

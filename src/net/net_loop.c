@@ -236,14 +236,25 @@ void net_loop_maybe_end(struct net_loop *loop)
 
 /* ---- callbacks ---- */
 
+static uint64_t least_timeout_ms(const struct net_server *server)
+{
+    const uint64_t timeouts[] = {
+        atomic_load_explicit(&server->idle_timeout_ms, memory_order_relaxed),
+        atomic_load_explicit(&server->request_timeout_ms, memory_order_relaxed),
+        atomic_load_explicit(&server->close_timeout_ms, memory_order_relaxed),
+    };
+    uint64_t least = timeouts[0];
+    for (size_t i = 1; i < sizeof timeouts / sizeof timeouts[0]; i++)
+        least = timeouts[i] < least ? timeouts[i] : least;
+    return least;
+}
+
 static uint64_t tick_ms(const struct net_server *server)
 {
-    uint64_t idle = atomic_load_explicit(&server->idle_timeout_ms, memory_order_relaxed);
-    uint64_t slow = atomic_load_explicit(&server->request_timeout_ms, memory_order_relaxed);
-    uint64_t least = (idle < slow ? idle : slow) / 4;
-    if (least < NET_TICK_MS_MIN)
+    uint64_t quarter = least_timeout_ms(server) / 4;
+    if (quarter < NET_TICK_MS_MIN)
         return NET_TICK_MS_MIN;
-    return least < NET_TICK_MS_MAX ? least : NET_TICK_MS_MAX;
+    return quarter < NET_TICK_MS_MAX ? quarter : NET_TICK_MS_MAX;
 }
 
 /* Connections wait at a listener. */

@@ -85,7 +85,8 @@ enum cdx_status net_open(const struct net_config *config, struct store *store,
         loop_prepare(s, w);
     net_listen_take(s);
     net_set_limits(s, &(struct net_limits){config->connections_max, config->idle_timeout_ms,
-                                           config->request_timeout_ms, config->drain_timeout_ms});
+                                           config->request_timeout_ms, config->close_timeout_ms,
+                                           config->drain_timeout_ms});
     enum cdx_status status = open_all(s, error);
     if (status != CDX_OK) {
         net_close(s);
@@ -163,6 +164,8 @@ void net_set_limits(struct net_server *server, const struct net_limits *limits)
     atomic_store_explicit(&server->connections_max, limits->connections_max, memory_order_relaxed);
     atomic_store_explicit(&server->idle_timeout_ms, limits->idle_timeout_ms, memory_order_relaxed);
     atomic_store_explicit(&server->request_timeout_ms, limits->request_timeout_ms,
+                          memory_order_relaxed);
+    atomic_store_explicit(&server->close_timeout_ms, limits->close_timeout_ms,
                           memory_order_relaxed);
     atomic_store_explicit(&server->drain_timeout_ms, limits->drain_timeout_ms,
                           memory_order_relaxed);

@@ -147,6 +147,7 @@ struct net_config net_rig_config(const struct handler_class *class)
         .connections_max = 100,
         .idle_timeout_ms = 60000,
         .request_timeout_ms = 60000,
+        .close_timeout_ms = 60000,
         .drain_timeout_ms = 5000,
         .request_nbytes_max = 1 << 20,
         .output_high_nbytes = 1 << 16,
