@@ -8,8 +8,10 @@ import re
 import sys
 from pathlib import Path
 
-from cli import DIFFERS, DONE, FAILED, Argument, Command, Failure, UsageError
+from cli import DIFFERS, DONE, FAILED, Argument, Command, Failure, UsageError, read_input
+from decode import FORMS, Decoded, decode
 from diagnostics import CODES, Report
+from encode import encode
 from explain import explanations
 from export import SCHEMA, export
 from format import FormatError, format_text
@@ -17,7 +19,9 @@ from load import read
 from passes import PASSES, STDIN, compile_description, path_of, show_errors, understand
 from plan import Plan
 from render import render
+from resolve import PORT_MAX
 from source import SourceFile
+from transcript import json_of, line_of
 from write import write_if_changed, write_outputs, write_stamp
 
 # The name stands in comments and in #line.
@@ -129,6 +133,64 @@ def export_model(options: argparse.Namespace) -> int:
     return DONE
 
 
+# ---- decode, encode ----
+
+def decode_input(options: argparse.Namespace) -> int:
+    protocol = understand(*path_of(options.description), "nothing was decoded")
+    if protocol is None:
+        return FAILED
+    path, name = path_of(options.input)
+    data = read_input(path, name)
+    if not data:
+        raise Failure(f"{name}: the file is empty")
+    made = decode(protocol, data, name, options.form, options.frame, options.call, options.port)
+    if options.json:
+        print(json_of(protocol, made.entries, made.connections), end="")
+    else:
+        _print_text(made)
+    for note in made.notes:
+        print(f"caudexc: {name}: {note}", file=sys.stderr)
+    if not made.is_sound:
+        raise Failure(f"{name}: not everything in it is a message of {protocol.name}")
+    return DONE
+
+
+def _print_text(made: Decoded) -> None:
+    named = {c["connection"]: f"{c['client']} > {c['server']}" for c in made.connections}
+    at = 0
+    for entry in made.entries:
+        if entry.connection != at:
+            at = entry.connection
+            print(f"// connection {at}: {named[at]}")
+        print(line_of(entry))
+
+
+def encode_input(options: argparse.Namespace) -> int:
+    protocol = understand(*path_of(options.description), "nothing was encoded")
+    if protocol is None:
+        return FAILED
+    path, name = path_of(options.input)
+    try:
+        text = read_input(path, name).decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise Failure(f"{name}: byte {error.start} is not UTF-8") from None
+    made = encode(protocol, text, name)
+    if options.frame is None and len({frame for frame, _ in made}) > 1:
+        raise Failure(f"{name}: it has requests and answers; choose with --frame")
+    chosen = [data for frame, data in made if options.frame in (None, frame)]
+    if options.out is not None:
+        Path(options.out).write_bytes(b"".join(chosen))
+    else:
+        print("".join(f"{data.hex(' ')}\n" for data in chosen), end="")
+    return DONE
+
+
+def _port(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= PORT_MAX:
+        raise argparse.ArgumentTypeError(f"a port is a number from 1 to {PORT_MAX}")
+    return int(text)
+
+
 # ---- explain ----
 
 def explain(options: argparse.Namespace) -> int:
@@ -188,4 +250,36 @@ COMMANDS = [
          Argument("--schema", "Print the JSON Schema of that object instead.",
                   {"action": "store_true"})),
         export_model),
+    Command(
+        "decode", "show what bytes or captures say",
+        "Turns the bytes of one direction, or a capture of connections, into one line for each "
+        "message: > for a request, < for an answer, in the syntax of a description's examples. "
+        "Hex may have spaces, line ends and remarks behind #. In a capture (pcap or pcapng) TCP "
+        "is put together: order, repetitions and overlaps do not matter, and a gap ends its "
+        "direction. An answer whose request was seen is shown with its fields. What is no "
+        "message is shown as text with the place and the reason, and ends its direction.",
+        (DESCRIPTION,
+         Argument("input", "The bytes: hex, a binary file, pcap or pcapng.",
+                  {"metavar": "INPUT"}),
+         Argument("--as", "What the input is: hex, binary or pcap; found out if not given.",
+                  {"metavar": "FORM", "choices": FORMS, "dest": "form"}),
+         Argument("--frame", "What hex and binary files hold: request (the default) or response.",
+                  {"metavar": "FRAME", "choices": ("request", "response"), "default": "request"}),
+         Argument("--call", "The call that all answers of such a file belong to.",
+                  {"metavar": "NAME"}),
+         Argument("--port", "The server's port in a capture; the description's if not given.",
+                  {"metavar": "N", "type": _port}),
+         Argument("--json", "Print one JSON object instead.", {"action": "store_true"})),
+        decode_input),
+    Command(
+        "encode", "turn what decode prints back into bytes",
+        "Reads text or JSON as decode prints it and prints each message in hex, or writes all to "
+        "a file. A message that a receiver would refuse is an error; bytes that are no message "
+        "are given as a text. Fields of bytes may be left out when they are empty.",
+        (DESCRIPTION,
+         Argument("input", "Text or JSON.", {"metavar": "INPUT"}),
+         Argument("--frame", "Only requests or only responses.",
+                  {"metavar": "FRAME", "choices": ("request", "response")}),
+         Argument("--out", "Write the bytes to this file.", {"metavar": "FILE"})),
+        encode_input),
 ]

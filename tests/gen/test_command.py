@@ -158,3 +158,47 @@ def test_the_manual_page_is_sound(tmp_path: Path) -> None:
     done = subprocess.run(["man", "-l", "--warnings", str(page)], capture_output=True, check=False,
                           env={**os.environ, "LC_ALL": "C.UTF-8", "MANWIDTH": "100"}, timeout=60)
     assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_decode_and_encode_are_there_and_back(tmp_path: Path) -> None:
+    data = bytes.fromhex("01000000010161 01000000020162")
+    done = run("decode", str(MINI), "-", "--as", "binary", stdin=data)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout == b'> find(rid 1, name "a")\n> find(rid 2, name "b")\n'
+    text = done.stdout
+    done = run("encode", str(MINI), "-", stdin=text)
+    assert done.stdout == b"01 00 00 00 01 01 61\n01 00 00 00 02 01 62\n"
+    assert run("decode", str(MINI), "-", stdin=done.stdout).stdout == text
+    out = tmp_path / "out"
+    done = run("encode", str(MINI), "-", "--out", str(out), stdin=run("decode", str(MINI), "-", "--json", stdin=done.stdout).stdout)
+    assert (done.returncode, done.stderr, out.read_bytes()) == (0, b"", data)
+    done = run("decode", str(MINI), "-", "--frame", "response", "--call", "find", stdin=b"00000000010300016e")
+    assert done.stdout == b'< find ok(rid 1, name { x 1, note "n" })\n'
+
+
+def test_decode_says_when_something_is_no_message() -> None:
+    done = run("decode", str(MINI), "-", stdin=b"02")
+    assert done.returncode == 1 and done.stdout.startswith(b'> "\\x02"  // refused: byte 0, type: ')
+    assert done.stderr == b"caudexc: <stdin>: not everything in it is a message of mini\n"
+
+
+def test_failures_of_decode_and_encode(tmp_path: Path) -> None:
+    mini, none = str(MINI), str(tmp_path / "none")
+    both = b'> find(rid 1, name "a")\n< bad(rid 1)\n'
+    refused("decode", mini, none, status=1, said="none: No such file or directory")
+    refused("decode", mini, str(tmp_path), status=1, said="Is a directory")
+    refused("decode", mini, "-", status=1, said="<stdin>: the file is empty")
+    refused("decode", mini, "-", "--as", "hex", status=1, said="this is not hex", stdin=b"0")
+    refused("decode", mini, none, "--port", "0", status=2, said="a port is a number from 1 to 65535")
+    refused("decode", mini, none, "--as", "tape", status=2, said="invalid choice: 'tape'")
+    refused("encode", mini, "-", status=1, said="<stdin>: byte 0 is not UTF-8", stdin=b"\xff")
+    refused("encode", mini, "-", status=1, said="choose with --frame", stdin=both)
+    assert run("encode", mini, "-", "--frame", "response", stdin=both).stdout == b"02 00 00 00 01 00\n"
+    refused("encode", mini, "-", "--out", str(tmp_path), status=1, said="Is a directory", stdin=b"> \"a\"")
+
+
+def test_a_file_that_is_too_large_is_not_read(tmp_path: Path) -> None:
+    large = tmp_path / "large"
+    with large.open("wb") as file:
+        file.truncate((256 << 20) + 1)
+    refused("decode", str(MINI), str(large), status=1, said="more than 268435456 bytes, the most that is read")

@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What was said, as text and as JSON: one entry for each message, and back.
+
+    > get(rid 4, key "/img")            a request
+    < get ok(rid 4, val "cdn-a")        an answer to get
+    < ok(rid 4, val "cdn-a")            an answer to a call that is not known: bodies are bytes
+    > "\\x10\\x00"                        bytes that are no message
+
+Behind // stands what is only for people. Fields of bytes that are empty may be left out.
+"""
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import Any, Iterable, Union
+
+import model as m
+from interpret import Incomplete, Message, Outcome, Refusal, Value, Values
+
+VERSION = 1
+ARROWS = {"request": ">", "response": "<"}
+REASONS = {
+    "unknown": "not one of its values", "short": "shorter than its lower limit",
+    "long": "longer than its limit", "unused": "used although its call leaves it empty",
+}
+_ESCAPES = {"\n": "\\n", "\r": "\\r", "\t": "\\t", "\0": "\\0", "\\": "\\\\", '"': '\\"'}
+_SPECIAL = re.compile(r'["\\]|[^\x20-\x7e]')
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What stands at `at` of one direction; `data` are its bytes."""
+
+    frame: str
+    at: int
+    data: bytes
+    outcome: Outcome
+    connection: int = 0
+    misfit: Refusal | None = None  # why a client refuses the answer that a parser took
+
+
+def reason_of(outcome: Union[Refusal, Incomplete]) -> str:
+    """What is wrong, for people."""
+    if isinstance(outcome, Incomplete):
+        return f"ends in {outcome.field}, {outcome.needed} bytes or more were to come"
+    text = REASONS.get(outcome.reason, outcome.reason)
+    return f"byte {outcome.offset}, {outcome.field}: {text}"
+
+
+# ---- text ----
+
+def line_of(entry: Entry) -> str:
+    """One line of text."""
+    outcome = entry.outcome
+    arrow = ARROWS[entry.frame]
+    if not isinstance(outcome, Message):
+        what = "incomplete" if isinstance(outcome, Incomplete) else "refused"
+        return f"{arrow} {quoted(entry.data)}  // {what}: {reason_of(outcome)}"
+    of = f"{outcome.call.name} " if outcome.frame.name == "response" and outcome.call else ""
+    fields = ", ".join(f"{name} {_spelled(value)}" for name, value in _fields(outcome).items())
+    note = f"  // no such answer: {reason_of(entry.misfit)}" if entry.misfit else ""
+    return f"{arrow} {of}{label_of(outcome)}({fields}){note}"
+
+
+def _spelled(value: Any) -> str:
+    if isinstance(value, bytes):
+        return quoted(value)
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{k} {_spelled(v)}" for k, v in value.items()) + " }"
+    return str(value)
+
+
+def quoted(data: bytes) -> str:
+    """A text of the description language."""
+    text = data.decode("utf-8", errors="surrogateescape")
+    return '"' + _SPECIAL.sub(lambda match: _character(match[0]), text) + '"'
+
+
+def _character(c: str) -> str:
+    if c in _ESCAPES:
+        return _ESCAPES[c]
+    if 0xDC80 <= ord(c) <= 0xDCFF:  # a byte that is no UTF-8
+        return f"\\x{ord(c) - 0xDC00:02x}"
+    return c if c.isprintable() else "".join(f"\\x{b:02x}" for b in c.encode("utf-8"))
+
+
+# ---- JSON ----
+
+def json_of(p: m.Protocol, entries: Iterable[Entry], connections: list[dict[str, Any]]) -> str:
+    """All entries as one object, an entry a line; numbers may need 64 bits."""
+    lines = [json.dumps(_object(e), ensure_ascii=False) for e in entries]
+    head = {"caudex_messages": VERSION, "protocol": p.name, "version": f"{p.major}.{p.minor}",
+            "connections": connections}
+    text = json.dumps(head, ensure_ascii=False)[:-1]
+    return text + ', "messages": [\n' + ",\n".join(lines) + "\n]}\n"
+
+
+def _object(entry: Entry) -> dict[str, Any]:
+    made: dict[str, Any] = {"connection": entry.connection} if entry.connection else {}
+    made.update({"frame": entry.frame, "at": entry.at, "nbytes": len(entry.data)})
+    outcome = entry.outcome
+    if isinstance(outcome, Message):
+        made["call"] = outcome.call.name if outcome.call else None
+        if outcome.frame.name == "response":
+            made["status"] = label_of(outcome)
+        made["fields"] = {name: _plain(v) for name, v in _fields(outcome).items()}
+        if entry.misfit is not None:
+            made["misfit"] = reason_of(entry.misfit)
+    else:
+        made["bytes"] = entry.data.hex()
+        kind = "incomplete" if isinstance(outcome, Incomplete) else "refused"
+        made[kind] = reason_of(outcome)
+    return made
+
+
+def _plain(value: Any) -> Any:
+    """Bytes are a string when they are UTF-8, else {"hex": …}."""
+    if isinstance(value, dict):
+        return {name: _plain(v) for name, v in value.items()}
+    if isinstance(value, bytes):
+        try:
+            return value.decode("utf-8")
+        except UnicodeDecodeError:
+            return {"hex": value.hex()}
+    return str(value) if isinstance(value, Label) else value
+
+
+# ---- both ----
+
+class Label(str):
+    """The name of an enum's value."""
+
+
+def label_of(message: Message) -> str:
+    """The call of a request, the status of an answer."""
+    selector = message.frame.selector
+    value = message.values[selector.name]
+    if message.call is not None and isinstance(selector.type, m.Selector):
+        return message.call.name
+    return str(_named(selector, value))
+
+
+def _fields(message: Message) -> dict[str, Any]:
+    """All fields but the selector and empty bytes; typed bodies as their fields."""
+    made: dict[str, Any] = {}
+    for f in message.frame.fields:
+        value = message.values[f.name]
+        body = message.bodies.get(f.name)
+        if body is not None and message.shape is not None:
+            use = message.shape.use(f.name)
+            assert use is not None and isinstance(use.body, m.Struct)
+            made[f.name] = _body(use.body, body)
+        elif f is not message.frame.selector and value != b"":
+            made[f.name] = _named(f, value)
+    return made
+
+
+def _body(struct: m.Struct, values: Values) -> dict[str, Any]:
+    return {f.name: _named(f, values[f.name]) for f in struct.fields}
+
+
+def _named(f: m.Field, value: Value) -> Union[Value, Label]:
+    """An enum's value by its name."""
+    if isinstance(f.type, m.Enum):
+        return next(Label(v.name) for v in f.type.values if v.value == value)
+    return value
