@@ -11,6 +11,7 @@ import jinja2
 
 from layout import finish
 from plan import Plan
+from python import make_python
 from reference import make_reference
 from vectors import make_vectors
 
@@ -34,6 +35,7 @@ OUTPUTS = (
     Output("encode.c.j2", "{p}_encode.c"),
     Output("client.h.j2", "include/caudex/{p}_client.h"),
     Output("client.c.j2", "{p}_client.c"),
+    Output("python.py.j2", "python/{p}.py"),
     Output("fuzz_parse.c.j2", "fuzz_{p}_parse.c"),
     Output("fuzz_roundtrip.c.j2", "fuzz_{p}_roundtrip.c"),
     Output("dictionary.dict.j2", "{p}.dict"),
@@ -76,6 +78,8 @@ def _extra(output: Output, plan: Plan, frame: str = "") -> dict[str, Any]:
     """What one kind of output shows besides the plan."""
     if output.template == "reference.md.j2":
         return {"reference": make_reference(plan.model)}
+    if output.template == "python.py.j2":
+        return {"module": make_python(plan.model)}
     if output.template == "vectors.md.j2":
         model = next(f for f in plan.model.frames if f.name == frame)
         return {"vectors": make_vectors(plan.model, model)}
