@@ -15,6 +15,7 @@ from encode import encode
 from explain import explanations
 from export import SCHEMA, export
 from format import FormatError, format_text
+from graph import graph
 from load import read
 from passes import PASSES, STDIN, compile_description, path_of, show_errors, understand
 from plan import Plan
@@ -191,6 +192,20 @@ def _port(text: str) -> int:
     return int(text)
 
 
+# ---- graph ----
+
+def draw(options: argparse.Namespace) -> int:
+    protocol = understand(*path_of(options.description), "nothing was drawn")
+    if protocol is None:
+        return FAILED
+    picture = graph(protocol, options.item)
+    if options.out is not None:
+        Path(options.out).write_text(picture, encoding="utf-8")
+    else:
+        print(picture, end="")
+    return DONE
+
+
 # ---- explain ----
 
 def explain(options: argparse.Namespace) -> int:
@@ -282,4 +297,15 @@ COMMANDS = [
                   {"metavar": "FRAME", "choices": ("request", "response")}),
          Argument("--out", "Write the bytes to this file.", {"metavar": "FILE"})),
         encode_input),
+    Command(
+        "graph", "draw the layout and the states of a frame or call as SVG",
+        "Draws where each field of a frame, a call's frames or a struct stands, and how many "
+        "bytes it has; of a frame also the states of its parser with what each refuses, of a call "
+        "how its answers follow each other.",
+        (DESCRIPTION,
+         Argument("item", "request, response, a call or a struct; both frames if not given.",
+                  {"metavar": "ITEM", "nargs": "?"}),
+         Argument("--out", "Write the picture to this file, not to standard output.",
+                  {"metavar": "FILE"})),
+        draw),
 ]
