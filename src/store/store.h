@@ -92,7 +92,10 @@ struct store_config {
     uint64_t hash_seed;
     /** Limit of store_stats.used_nbytes for writes that add; 0: none. */
     uint64_t memory_max_nbytes;
-    /** At that limit: evict keys that were not read lately; otherwise refuse with STORE_FULL. */
+    /**
+     * At that limit: evict keys that were not read lately; otherwise refuse with STORE_FULL.
+     * What is evicted is gone from all versions at once, snapshots included.
+     */
     bool evict;
     /** Only keys in this subtree are evicted; copied; empty: any key. */
     struct cdx_bytes evict_below;

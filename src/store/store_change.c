@@ -822,18 +822,52 @@ bool store_change_remove(struct store *store, struct store_place *place, uint64_
     return true;
 }
 
-void store_change_undo(struct store *store, struct store_place *place)
+/* Takes a stored leaf out of everything. */
+static void leaf_remove(struct store *store, struct store_place *place)
 {
     struct store_node *node = store_at(store, place->ref);
     store_ref parent = store_node_link(node);
-    const struct store_node *before = value_counted(store, place->ref);
+    value_changed(store, place, parent, node, NULL);
+    store_lengths_take(store, place->path.key.len);
+    store_change_detach(store, place->ref);
+    store_change_prune(store, parent);
+}
+
+void store_change_evict(struct store *store, struct store_place *place)
+{
+    struct store_node *node = store_at(store, place->ref);
     if (store_node_kind(node) == STORE_LEAF) {
-        value_changed(store, place, parent, before, NULL);
-        store_lengths_take(store, place->path.key.len);
-        store_change_detach(store, place->ref);
-        store_change_prune(store, parent);
+        leaf_remove(store, place);
         return;
     }
+    store_ref newest = store_fork_newest(store, node);
+    if (is_timed(store, newest))
+        store_wheel_remove(&store->wheel, newest);
+    value_changed(store, place, place->ref, value_counted(store, place->ref), NULL);
+    _Atomic uint32_t *link = &store_fork_of(node)->version;
+    while (*link != 0) {
+        store_ref ref = *link;
+        struct store_node *record = store_at(store, ref);
+        if (store_node_is(record, (uint32_t)STORE_RECORD_END | STORE_RECORD_BEGIN)) {
+            link = &record->link;
+            continue;
+        }
+        store_set_ref(link, store_node_link(record));
+        store_block_retire(store, ref, true);
+    }
+    store_lengths_take(store, place->path.key.len);
+    store_change_silence(store, place->ref);
+    store_change_prune(store, place->ref);
+}
+
+void store_change_undo(struct store *store, struct store_place *place)
+{
+    struct store_node *node = store_at(store, place->ref);
+    if (store_node_kind(node) == STORE_LEAF) {
+        leaf_remove(store, place);
+        return;
+    }
+    const struct store_node *before = value_counted(store, place->ref);
     store_ref newest = store_fork_newest(store, node);
     assert(newest == store_fork_of(node)->version);
     if (is_timed(store, newest))

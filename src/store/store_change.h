@@ -50,6 +50,10 @@ CDX_MUST_CHECK bool store_change_put(struct store *store, struct store_place *pl
 CDX_MUST_CHECK bool store_change_remove(struct store *store, struct store_place *place,
                                         uint64_t revision);
 
+/** Takes a stored value and all its versions away at once, from every reader's view. Cannot fail.
+ */
+void store_change_evict(struct store *store, struct store_place *place);
+
 /** Undoes the last put or remove of a key: as it was before. */
 void store_change_undo(struct store *store, struct store_place *place);
 

@@ -155,9 +155,18 @@ bool store_limbo_init(struct store_limbo *limbo, struct store_arena *arena,
     return true;
 }
 
+static size_t entry_nbytes(const struct bag_entry *entry)
+{
+    if (entry->address == NULL)
+        return (size_t)entry->count * STORE_UNIT_NBYTES;
+    return entry->count != 0 ? (size_t)entry->count * STORE_PAGE_NBYTES
+                             : malloc_usable_size(entry->address);
+}
+
 static void entry_give_back(struct store_limbo *limbo, const struct bag_entry *entry)
 {
     limbo->count--;
+    limbo->nbytes -= entry_nbytes(entry);
     if (entry->address == NULL)
         store_arena_free(limbo->arena, entry->ref, entry->count);
     else if (entry->count != 0)
@@ -250,6 +259,7 @@ void store_limbo_free(struct store_limbo *limbo)
 static void put_in(struct store_limbo *limbo, struct bag_entry entry)
 {
     limbo->count++;
+    limbo->nbytes += entry_nbytes(&entry);
     struct store_bag *bag = limbo->open;
     if (bag == NULL || bag->count == BAG_ENTRIES) {
         bag = limbo->spare;

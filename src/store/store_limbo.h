@@ -32,6 +32,7 @@ struct store_limbo {
     struct store_grace *grace;
     bool waiting;       /* a grace period runs */
     uint64_t count;     /* of what is in bags */
+    uint64_t nbytes;    /* … held by it: given back after a grace period or two */
     uint64_t started;   /* grace periods, since the beginning */
     uint64_t rounds;    /* … of which everything that waited for it was given back */
     size_t heap_nbytes; /* held from the heap for values, those in bags included */

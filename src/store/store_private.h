@@ -70,10 +70,6 @@ struct store_lengths {
     uint32_t nodes[STORE_KEY_NBYTES_MAX + 1];
 };
 
-/** Rounds of the limbo after which what was evicted is given back: one to see, one to free, one
- * begun. */
-#define STORE_EVICT_ROUNDS 3u
-
 /** Where eviction is: a bucket of the index. */
 struct store_hand {
     uint32_t segment;
@@ -122,8 +118,6 @@ struct store {
     struct store_reclaim reclaim;
     struct store_wheel wheel;
     struct store_hand hand;
-    uint64_t evicting[STORE_EVICT_ROUNDS]; /* bytes evicted in the last rounds of the limbo … */
-    uint64_t evict_round;                  /* … the first of them in this one */
     struct store_compaction compaction;
     uint64_t memory_max_nbytes;
     bool evict;

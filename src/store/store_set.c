@@ -27,6 +27,9 @@ int store_segment_compare(struct cdx_bytes a, struct cdx_bytes b)
 
 /* ---- blocks ---- */
 
+/* Arrays with no more room than this are not worth a smaller one. */
+#define ARRAY_SMALL 8u
+
 static uint32_t array_units(uint32_t cap)
 {
     return 2 + cap;
@@ -422,6 +425,23 @@ static bool array_is_empty(const struct store_array *array)
     return true;
 }
 
+/* A copy of an inner block without the entry at `at`; 0: no memory. `*bound`: the one that goes. */
+static store_ref inner_without(const struct store_set_env *env, const struct store_inner *inner,
+                               uint32_t at, store_ref *bound)
+{
+    uint32_t count = inner_count(inner) - 1;
+    store_ref ref = store_arena_get(env->arena, inner_units(count));
+    if (ref == 0)
+        return 0;
+    struct store_inner *copy = inner_at(env->arena, ref);
+    copy->count = count | STORE_INNER;
+    memcpy(copy->entry, inner->entry, at * sizeof inner->entry[0]);
+    memcpy(&copy->entry[at], &inner->entry[at + 1], (count - at) * sizeof inner->entry[0]);
+    *bound = inner->entry[at == 0 ? 1 : at].from;
+    copy->entry[0].from = 0;
+    return ref;
+}
+
 /*
  * Takes the empty array at the end of the way out of the inner block above, and
  * that one out of the next when it was its last. Without memory the array stays, empty.
@@ -432,22 +452,13 @@ static void array_unlink(const struct store_set_env *env, struct way *way)
     while (level > 0 && inner_count(inner_at(env->arena, *way->word[level - 1])) == 1)
         level--;
     store_ref top = *way->word[level];
-    store_ref shorter = 0;
-    store_ref bound = 0;
     if (level > 0) {
-        const struct store_inner *inner = inner_at(env->arena, *way->word[level - 1]);
-        uint32_t count = inner_count(inner) - 1;
-        uint32_t at = way->index[level - 1];
-        shorter = store_arena_get(env->arena, inner_units(count));
+        store_ref replaced = *way->word[level - 1];
+        store_ref bound;
+        store_ref shorter =
+            inner_without(env, inner_at(env->arena, replaced), way->index[level - 1], &bound);
         if (shorter == 0)
             return;
-        struct store_inner *copy = inner_at(env->arena, shorter);
-        copy->count = count | STORE_INNER;
-        memcpy(copy->entry, inner->entry, at * sizeof inner->entry[0]);
-        memcpy(&copy->entry[at], &inner->entry[at + 1], (count - at) * sizeof inner->entry[0]);
-        bound = inner->entry[at == 0 ? 1 : at].from;
-        copy->entry[0].from = 0;
-        store_ref replaced = *way->word[level - 1];
         store_set_ref(way->word[level - 1], shorter);
         inner_retire(env, replaced);
         bound_retire(env, bound);
@@ -462,6 +473,86 @@ static void array_unlink(const struct store_set_env *env, struct way *way)
     array_retire(env, top);
 }
 
+static uint32_t array_live(const struct store_array *array)
+{
+    uint32_t live = 0;
+    for (uint32_t i = 0; i < store_array_count(array); i++)
+        live += child_at(array, i) != 0;
+    return live;
+}
+
+/* Adds an array's children, as far as there are any, to `children`. Returns how many there are. */
+static uint32_t array_collect(const struct store_array *array, store_ref *children, uint32_t count)
+{
+    for (uint32_t i = 0; i < store_array_count(array); i++) {
+        if (child_at(array, i) != 0)
+            children[count++] = child_at(array, i);
+    }
+    return count;
+}
+
+/*
+ * Puts one array in the place of that at the end of the way and of its neighbour, if both
+ * have few children. False: they have not, or there is no neighbour or no memory.
+ */
+static bool array_merge(const struct store_set_env *env, struct way *way)
+{
+    if (way->depth == 0)
+        return false;
+    store_ref above = *way->word[way->depth - 1];
+    const struct store_inner *inner = inner_at(env->arena, above);
+    uint32_t low = way->index[way->depth - 1];
+    if (low + 1 == inner_count(inner)) {
+        if (low == 0)
+            return false;
+        low--;
+    }
+    store_ref pair[2] = {inner->entry[low].set, inner->entry[low + 1].set};
+    if (is_inner(env->arena, pair[0]) || is_inner(env->arena, pair[1]))
+        return false;
+    const struct store_array *arrays[2] = {array_at(env->arena, pair[0]),
+                                           array_at(env->arena, pair[1])};
+    if (array_live(arrays[0]) + array_live(arrays[1]) > STORE_ARRAY_MAX / 2)
+        return false;
+    store_ref children[STORE_ARRAY_MAX];
+    uint32_t count = array_collect(arrays[0], children, 0);
+    count = array_collect(arrays[1], children, count);
+    store_ref merged = array_of(env, children, count);
+    if (merged == 0)
+        return false;
+    store_ref bound;
+    store_ref shorter = inner_without(env, inner, low + 1, &bound);
+    if (shorter == 0) {
+        store_arena_free(env->arena, merged, array_units(array_at(env->arena, merged)->cap));
+        return false;
+    }
+    store_set_ref(&inner_at(env->arena, shorter)->entry[low].set, merged);
+    store_set_ref(way->word[way->depth - 1], shorter);
+    inner_retire(env, above);
+    bound_retire(env, bound);
+    array_retire(env, pair[0]);
+    array_retire(env, pair[1]);
+    return true;
+}
+
+/* Gives an array that is mostly holes less room, or its children to a neighbour, as memory allows.
+ */
+static void array_shrink(const struct store_set_env *env, struct way *way)
+{
+    store_ref ref = *way->word[way->depth];
+    const struct store_array *array = array_at(env->arena, ref);
+    uint32_t live = array_live(array);
+    store_ref children[STORE_ARRAY_MAX];
+    if (array->cap <= ARRAY_SMALL || live > array->cap / 4 || live > STORE_ARRAY_MAX ||
+        array_merge(env, way))
+        return;
+    store_ref smaller = array_of(env, children, array_collect(array, children, 0));
+    if (smaller == 0)
+        return;
+    store_set_ref(way->word[way->depth], smaller);
+    array_retire(env, ref);
+}
+
 void store_set_remove(const struct store_set_env *env, _Atomic uint32_t *set, store_ref child)
 {
     struct way way;
@@ -470,6 +561,8 @@ void store_set_remove(const struct store_set_env *env, _Atomic uint32_t *set, st
     store_set_ref(&array->child[slot_of(array, child)], 0);
     if (array_is_empty(array))
         array_unlink(env, &way);
+    else
+        array_shrink(env, &way);
 }
 
 void store_set_replace(const struct store_set_env *env, _Atomic uint32_t *set, store_ref old,

@@ -61,15 +61,6 @@ static bool may_evict(const struct store *store, store_ref ref)
            (nbytes == top.len || store_ends_in_slash(top) || key[top.len] == '/');
 }
 
-/* What taking a node's key away will give back, about. */
-static uint64_t node_cost(const struct store *store, const struct store_node *node)
-{
-    uint64_t nbytes = (uint64_t)store_head_units(store_head(node)) * STORE_UNIT_NBYTES;
-    struct store_view all = {.revision = STORE_REVISION_MAX};
-    const struct store_node *value = store_value_at(store, node, &all);
-    return nbytes + (value != NULL ? store_node_value(value).len : 0);
-}
-
 /* Looks at one node: spares it once, or evicts it. */
 static void evict_node(struct store *store, store_ref ref)
 {
@@ -80,28 +71,17 @@ static void evict_node(struct store *store, store_ref ref)
         store_node_unmark(node, STORE_REFERENCED);
         return;
     }
-    uint64_t cost = node_cost(store, node);
-    if (!may_evict(store, ref) || store_write_remove(store, ref) != STORE_REMOVAL_DONE)
+    if (!may_evict(store, ref) || !store_write_evict(store, ref))
         return;
-    store->evicting[0] += cost;
     store->evicted++;
 }
 
-/* What is in use without what was evicted and waits for readers. */
-static uint64_t used_lastingly(struct store *store)
+/* What is in use without what only waits for readers: that comes back by itself. */
+static uint64_t used_lastingly(const struct store *store)
 {
-    uint64_t evicting = 0;
-    for (; store->evict_round < store->limbo.rounds; store->evict_round++) {
-        for (uint32_t i = STORE_EVICT_ROUNDS - 1; i > 0; i--)
-            store->evicting[i] = store->evicting[i - 1];
-        store->evicting[0] = 0;
-        if (store->limbo.rounds - store->evict_round > STORE_EVICT_ROUNDS)
-            store->evict_round = store->limbo.rounds - STORE_EVICT_ROUNDS;
-    }
-    for (uint32_t i = 0; i < STORE_EVICT_ROUNDS; i++)
-        evicting += store->evicting[i];
+    uint64_t waiting = store->limbo.nbytes + store->limbo.bags_nbytes;
     uint64_t used = store_used_nbytes(store);
-    return used > evicting ? used - evicting : 0;
+    return used > waiting ? used - waiting : 0;
 }
 
 bool store_evict(struct store *store, uint64_t target, unsigned steps)

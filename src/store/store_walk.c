@@ -212,7 +212,12 @@ static store_ref level_child(struct store_cursor *cursor, struct store_cursor_le
     while (level->at >= level->count) {
         if (level->upper == 0)
             return 0;
-        level_load(cursor, level, level->parent, store_bound_text(&store->arena, level->upper));
+        /* Arrays may have been joined since: what is below the bound was visited. */
+        struct cdx_bytes bound = store_bound_text(&store->arena, level->upper);
+        level_load(cursor, level, level->parent, bound);
+        while (level->at < level->count &&
+               store_segment_compare(segment_of(store, level->node[level->at]), bound) < 0)
+            level->at++;
     }
     return level->node[level->at];
 }

@@ -124,18 +124,35 @@ enum store_status store_delete(struct store *store, struct cdx_bytes key, uint64
     return delete_expected(store, key, NULL, revision);
 }
 
+/* Finds the place of a stored node, in `stage` or the store; its key is written to `key`. False: it
+ * is no part of that any more. */
+static bool place_of_node(struct store *store, store_ref ref, struct store_stage *stage,
+                          uint8_t key[static STORE_KEY_NBYTES_MAX], struct store_place *place)
+{
+    size_t nbytes;
+    (void)store_key_of(store, ref, key, &nbytes);
+    store_place_find(store, cdx_bytes_of(key, nbytes), stage, place);
+    return store_place_node(place) == ref && store_is_counted(store, store_at(store, ref));
+}
+
+bool store_write_evict(struct store *store, store_ref ref)
+{
+    store_counts_open(store);
+    uint8_t key[STORE_KEY_NBYTES_MAX];
+    struct store_place place;
+    if (store_stage_of(store, ref) != NULL || !place_of_node(store, ref, NULL, key, &place))
+        return false;
+    store_change_evict(store, &place);
+    return true;
+}
+
 enum store_removal store_write_remove(struct store *store, store_ref ref)
 {
     store_counts_open(store);
     struct store_stage *stage = store_stage_of(store, ref);
-    if (stage != NULL && stage->number == 0)
-        return STORE_REMOVAL_ABSENT;
     uint8_t key[STORE_KEY_NBYTES_MAX];
-    size_t nbytes;
-    (void)store_key_of(store, ref, key, &nbytes);
     struct store_place place;
-    store_place_find(store, cdx_bytes_of(key, nbytes), stage, &place);
-    if (store_place_node(&place) != ref || !store_is_counted(store, store_at(store, ref)))
+    if ((stage != NULL && stage->number == 0) || !place_of_node(store, ref, stage, key, &place))
         return STORE_REMOVAL_ABSENT;
     if (!store_reclaim_reserve(store) || !store_change_remove(store, &place, store->revision + 1))
         return STORE_REMOVAL_NO_MEMORY;

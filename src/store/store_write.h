@@ -35,6 +35,10 @@ enum store_removal { STORE_REMOVAL_DONE, STORE_REMOVAL_ABSENT, STORE_REMOVAL_NO_
  * open stage. */
 enum store_removal store_write_remove(struct store *store, store_ref ref);
 
+/** Takes the key of a node away from all versions, if it is counted as stored and in no stage.
+ * False: it is not. */
+bool store_write_evict(struct store *store, store_ref ref);
+
 /** Makes `root` the root; `begin` is a record for it. Room in the queues was reserved. */
 void store_root_replace(struct store *store, store_ref root, store_ref begin);
 
