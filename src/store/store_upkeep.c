@@ -76,8 +76,7 @@ static void evict_node(struct store *store, store_ref ref)
     store->evicted++;
 }
 
-/* What is in use without what only waits for readers: that comes back by itself. */
-static uint64_t used_lastingly(const struct store *store)
+uint64_t store_used_lastingly(const struct store *store)
 {
     uint64_t waiting = store->limbo.nbytes + store->limbo.bags_nbytes;
     uint64_t used = store_used_nbytes(store);
@@ -86,10 +85,10 @@ static uint64_t used_lastingly(const struct store *store)
 
 bool store_evict(struct store *store, uint64_t target, unsigned steps)
 {
-    if (used_lastingly(store) <= target)
+    if (store_used_lastingly(store) <= target)
         return true;
     traces_read(store);
-    while (steps > 0 && used_lastingly(store) > target) {
+    while (steps > 0 && store_used_lastingly(store) > target) {
         struct store_bucket *bucket = store_hand_next(store, &store->hand);
         if (bucket == NULL) {
             steps--;
@@ -102,7 +101,7 @@ bool store_evict(struct store *store, uint64_t target, unsigned steps)
             evict_node(store, bucket->ref[s]);
         }
     }
-    return used_lastingly(store) <= target;
+    return store_used_lastingly(store) <= target;
 }
 
 enum store_status store_limit(struct store *store, uint64_t memory_max_nbytes, bool evict,

@@ -25,7 +25,11 @@ bool store_has_room(struct store *store, uint64_t wanted)
     uint64_t max = store->memory_max_nbytes;
     if (max == 0 || store_used_nbytes(store) + wanted <= max)
         return true;
-    return store->evict && wanted <= max && store_evict(store, max - wanted, STORE_EVICT_STEPS);
+    if (!store->evict || wanted > max)
+        return false;
+    /* What one write cannot make up for the next ones do: the index grows by leaps. */
+    return store_evict(store, max - wanted, STORE_EVICT_STEPS) ||
+           store_used_lastingly(store) <= max + max / STORE_EVICT_SLACK;
 }
 
 /* ---- put, touch, delete ---- */

@@ -12,6 +12,8 @@
 
 /** Nodes that eviction looks at for one write that needs room. */
 #define STORE_EVICT_STEPS 256u
+/** The part of the limit that may be exceeded while eviction catches up: one of so many. */
+#define STORE_EVICT_SLACK 32u
 
 /* ---- operations ---- */
 
@@ -65,5 +67,8 @@ bool store_evict(struct store *store, uint64_t target, unsigned steps);
 
 /** Bytes in use: of what is held from the allocator, without free blocks. */
 uint64_t store_used_nbytes(const struct store *store);
+
+/** Of those, what does not only wait for readers to come back by itself. */
+uint64_t store_used_lastingly(const struct store *store);
 
 #endif
