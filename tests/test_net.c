@@ -50,6 +50,44 @@ static void a_full_queue_serves_every_connection_in_turn(void **state)
     net_rig_close(server);
 }
 
+/*
+ * Two hundred turns' worth of one connection, and of another if there is `company`, arrive together
+ * while the worker is stalled; how many of the inputs offered were as long as one may be in
+ * company.
+ */
+static unsigned count_cut_inputs(bool company)
+{
+    enum { MUCH = 40000, STEP = 200 };
+    static char bytes[MUCH], got[MUCH];
+    struct net_config config = net_rig_config(&net_rig_class);
+    net_rig_behaviour.step = STEP;
+    net_rig_behaviour.watched_nbytes = NET_READ_PER_TURN_NBYTES;
+    net_rig_behaviour.stall_ms = 300;
+    atomic_store(&net_rig_behaviour.watched, 0);
+    atomic_store(&net_rig_behaviour.stalls, 0);
+    struct net_server *server = net_rig_open(&config);
+    int fds[] = {net_rig_connect(server), net_rig_connect(server), net_rig_connect(server)};
+    net_rig_send(fds[2], "~");
+    while (atomic_load(&net_rig_behaviour.stalls) == 0)
+        usleep(1000);
+    for (int i = 0; i <= company; i++)
+        assert_int_equal(send(fds[i], bytes, MUCH, MSG_NOSIGNAL), MUCH);
+    for (int i = 0; i <= company; i++)
+        assert_int_equal(net_rig_read(fds[i], got, MUCH), MUCH);
+    for (int i = 0; i < 3; i++)
+        close(fds[i]);
+    net_rig_close(server);
+    return atomic_load(&net_rig_behaviour.watched);
+}
+
+static void a_deep_pipeline_is_cut_only_when_others_wait(void **state)
+{
+    (void)state;
+    enum { FEW = 10 }; /* by chance, or when the machine paused the worker */
+    assert_in_range(count_cut_inputs(false), 0, FEW);
+    assert_true(count_cut_inputs(true) > 2 * FEW);
+}
+
 static void a_verdict_to_close_sends_the_answer_first(void **state)
 {
     (void)state;
@@ -229,6 +267,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(input_that_is_not_consumed_is_offered_again, net_rig_reset),
         cmocka_unit_test_setup(a_full_queue_serves_every_connection_in_turn, net_rig_reset),
+        cmocka_unit_test_setup(a_deep_pipeline_is_cut_only_when_others_wait, net_rig_reset),
         cmocka_unit_test_setup(a_verdict_to_close_sends_the_answer_first, net_rig_reset),
         cmocka_unit_test_setup(a_failing_allocation_costs_at_most_its_connection, net_rig_reset),
         cmocka_unit_test_setup(more_connections_than_one_poll_reports_lose_nothing, net_rig_reset),

@@ -35,8 +35,12 @@ struct handler_class;
 #define NET_INPUT_NBYTES 65536u
 /** Input buffers of a loop and turn: bounds what one turn can be asked to do. */
 #define NET_INPUT_BUFFERS_MAX 16u
-/** Most bytes taken from one connection per turn: fairness. */
-#define NET_READ_PER_TURN_NBYTES 65536u
+/** Most bytes taken from one connection per turn while others, who wait for it, have requests. */
+#define NET_READ_PER_TURN_NBYTES 16384u
+/** … and while no other has: fewer turns make a bulk load faster. */
+#define NET_READ_ALONE_NBYTES NET_INPUT_NBYTES
+/** A connection counts as alone when no turn had input of several for so long. */
+#define NET_READ_ALONE_MS 10u
 
 /* ---- types ---- */
 

@@ -295,7 +295,9 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
             return;
     }
     buf->base = (char *)in->buffers[in->current] + in->used;
-    buf->len = NET_INPUT_NBYTES - in->used;
+    size_t room = NET_INPUT_NBYTES - in->used;
+    size_t most = net_loop_read_max(conn->loop);
+    buf->len = room < most ? room : most;
 }
 
 static void take_input(struct net_conn *conn, const uv_buf_t *buf, size_t n)

@@ -163,6 +163,8 @@ struct net_loop {
     bool upkeep_due; /* in this turn */
     bool tick_due;   /* behind this turn */
     uint64_t tick_now_ms;
+    uint32_t answered;  /* connections in this turn */
+    uint64_t shared_ms; /* when a turn last had several */
     uint64_t drain_begun_ms;
     struct net_listener listeners[NET_LISTENERS_MAX];
     struct net_host hosts[NET_LISTENERS_MAX];
@@ -263,6 +265,9 @@ void net_loop_maybe_end(struct net_loop *loop);
 
 /** Works on everything that is ready; all input buffers are free afterwards. */
 void net_loop_turn(struct net_loop *loop);
+
+/** Most bytes to be taken from one connection in the next turn. */
+size_t net_loop_read_max(const struct net_loop *loop);
 
 /** Makes sure that another turn comes without waiting for input. */
 void net_loop_again(struct net_loop *loop);

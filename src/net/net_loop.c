@@ -40,6 +40,7 @@ static void answer_taken(struct net_loop *loop, struct net_host *host, struct ne
         struct net_conn *conn = NET_CONN_OF_READY(taken->next);
         size_t consumed = 0;
         net_link_remove(&conn->ready);
+        loop->answered++;
         loop->out.len = 0;
         enum handler_verdict verdict =
             host->class->answer(host->handler, conn->session, &loop->out, &consumed);
@@ -66,17 +67,23 @@ static void host_turn(struct net_loop *loop, struct net_host *host)
 
 void net_loop_turn(struct net_loop *loop)
 {
-    bool worked = false;
-    for (size_t i = 0; i < loop->host_count; i++) {
-        worked = worked || !net_link_alone(&loop->hosts[i].ready);
+    loop->answered = 0;
+    for (size_t i = 0; i < loop->host_count; i++)
         host_turn(loop, &loop->hosts[i]);
-    }
     loop->inputs.current = 0;
     loop->inputs.used = 0;
-    if (worked)
+    if (loop->answered > 1)
+        loop->shared_ms = uv_now(&loop->uv);
+    if (loop->answered != 0)
         net_count(&loop->counters.turns, 1);
     if (loop->out.cap > NET_OUTPUT_KEEP_NBYTES)
         handler_output_free(&loop->out);
+}
+
+size_t net_loop_read_max(const struct net_loop *loop)
+{
+    bool alone = uv_now(&loop->uv) - loop->shared_ms > NET_READ_ALONE_MS;
+    return alone ? NET_READ_ALONE_NBYTES : NET_READ_PER_TURN_NBYTES;
 }
 
 /* Leftover input becomes ready again. */
@@ -85,9 +92,9 @@ static void wake_later(struct net_loop *loop)
     while (!net_link_alone(&loop->later)) {
         struct net_conn *conn = NET_CONN_OF_READY(loop->later.next);
         size_t n = conn->stash_nbytes;
+        size_t most = net_loop_read_max(loop);
         net_link_remove(&conn->ready);
-        conn->input =
-            cdx_bytes_of(conn->stash, n < NET_READ_PER_TURN_NBYTES ? n : NET_READ_PER_TURN_NBYTES);
+        conn->input = cdx_bytes_of(conn->stash, n < most ? n : most);
         net_link_append(&conn->host->ready, &conn->ready);
     }
 }

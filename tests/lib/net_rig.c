@@ -33,6 +33,8 @@ int net_rig_reset(void **state)
     net_rig_behaviour.step = 3;
     net_rig_behaviour.sessions_per_turn = 2;
     net_rig_behaviour.incomplete_nbytes = 0;
+    net_rig_behaviour.watched_nbytes = 0;
+    atomic_store(&net_rig_behaviour.watched, 0);
     net_rig_behaviour.stall_ms = 0;
     atomic_store(&net_rig_behaviour.stalls, 0);
     return 0;
@@ -67,6 +69,8 @@ static bool accept_input(struct handler *h, void *session, struct cdx_bytes inpu
     if (h->taken_this_turn == net_rig_behaviour.sessions_per_turn)
         return false;
     h->taken_this_turn++;
+    if (input.len == net_rig_behaviour.watched_nbytes)
+        atomic_fetch_add(&net_rig_behaviour.watched, 1);
     s->input = input;
     return true;
 }

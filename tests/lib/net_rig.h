@@ -25,6 +25,8 @@ struct net_rig_behaviour {
     size_t step;              /* bytes answered per turn and connection */
     size_t sessions_per_turn; /* then its queue is full */
     size_t incomplete_nbytes; /* of an incomplete request, as each session says */
+    size_t watched_nbytes;    /* inputs of this length are counted */
+    _Atomic unsigned watched; /* … so far */
     unsigned stall_ms;
     _Atomic unsigned stalls; /* that have begun */
 };
