@@ -8,6 +8,7 @@ import re
 import sys
 from pathlib import Path
 
+import diff
 from cli import DIFFERS, DONE, FAILED, Argument, Command, Failure, UsageError, read_input
 from decode import FORMS, Decoded, decode
 from diagnostics import CODES, Report
@@ -206,6 +207,27 @@ def draw(options: argparse.Namespace) -> int:
     return DONE
 
 
+# ---- diff ----
+
+def compare(options: argparse.Namespace) -> int:
+    if options.rules:
+        print(diff.rules_text(), end="")
+        return DONE
+    if options.old is None or options.new is None:
+        raise UsageError("diff needs two files, or --rules")
+    sides = [understand(*path_of(f), "nothing was compared") for f in (options.old, options.new)]
+    old, new = sides
+    if old is None or new is None:
+        return FAILED
+    changes = diff.compare(old, new)
+    if options.json:
+        print(diff.json_of(changes), end="")
+    else:
+        print(diff.text_of(changes, (options.old, options.new)), end="")
+        print(f"{new.name}: {diff.verdict(old, new, changes)}")
+    return DIFFERS if any(c.breaks for c in changes) else DONE
+
+
 # ---- explain ----
 
 def explain(options: argparse.Namespace) -> int:
@@ -308,4 +330,16 @@ COMMANDS = [
          Argument("--out", "Write the picture to this file, not to standard output.",
                   {"metavar": "FILE"})),
         draw),
+    Command(
+        "diff", "tell which changes break peers, with bytes that show it",
+        "Compares two versions of a description. A change breaks old writers when something that "
+        "they send is refused or read differently by new peers, and old readers when that happens "
+        "to them with what new peers send. Each is shown with a message, which both sides have "
+        "read: who sends it, its bytes, what it says, and what the other makes of it.",
+        (Argument("old", "The version that is in use.", {"metavar": "OLD", "nargs": "?"}),
+         Argument("new", "The version to compare it with.", {"metavar": "NEW", "nargs": "?"}),
+         Argument("--json", "Print one JSON object instead.", {"action": "store_true"}),
+         Argument("--rules", "Print the table of changes and whom they break.",
+                  {"action": "store_true"})),
+        compare),
 ]

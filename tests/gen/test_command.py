@@ -202,3 +202,31 @@ def test_a_file_that_is_too_large_is_not_read(tmp_path: Path) -> None:
     with large.open("wb") as file:
         file.truncate((256 << 20) + 1)
     refused("decode", str(MINI), str(large), status=1, said="more than 268435456 bytes, the most that is read")
+
+
+def test_graph_is_printed_or_written(tmp_path: Path) -> None:
+    out = tmp_path / "find.svg"
+    assert run("graph", str(MINI), "find", "--out", str(out)).returncode == 0
+    assert run("graph", str(MINI), "find").stdout == out.read_bytes() != b""
+    refused("graph", str(MINI), "fynd", status=1, said="no frame, call or struct 'fynd'; did you mean 'find'?")
+
+
+def test_diff_ends_with_what_it_found(tmp_path: Path) -> None:
+    text = MINI.read_text(encoding="utf-8")
+    new = tmp_path / "new.cdx"
+    new.write_text(text.replace("find = 0x01", "find = 0x02"), encoding="utf-8")
+    done = run("diff", str(MINI), str(new))
+    assert done.returncode == 3 and done.stderr == b""
+    assert done.stdout.endswith(b"mini: 1.0 and 1.0 do not understand each other; raise the major version to 2\n")
+    assert run("diff", str(MINI), str(new), "--json").stdout.startswith(b'{\n  "caudex_changes": 1,')
+    done = run("diff", str(MINI), "-", stdin=text.encode())
+    assert (done.returncode, done.stdout) == (0, b"mini: 1.0 and 1.0 understand each other\n")
+    assert run("diff", "--rules").stdout.startswith(b"change ")
+    refused("diff", str(MINI), status=2, said="diff needs two files, or --rules")
+    refused("diff", str(MINI), str(tmp_path / "none"), status=1, said="No such file or directory")
+
+
+def test_json_is_a_model_or_its_schema() -> None:
+    assert run("json", str(MINI)).stdout.startswith(b'{\n  "caudex_model": 1,')
+    assert run("json", "--schema").stdout == (ROOT / "gen" / "model.schema.json").read_bytes()
+    refused("json", status=2, said="json needs a FILE, or --schema")
