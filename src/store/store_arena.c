@@ -133,19 +133,53 @@ static bool span_add(struct store_arena *arena)
     return true;
 }
 
+/* The next units of the newest span; 0: no memory. */
+static store_ref next_take(struct store_arena *arena, uint32_t units)
+{
+    if (arena->end - arena->next < units && !span_add(arena))
+        return 0;
+    store_ref ref = arena->next;
+    arena->next += units;
+    return ref;
+}
+
+static store_ref live_add(struct store_arena *arena, store_ref ref, uint32_t units)
+{
+    if (ref != 0) {
+        arena->live_units += units;
+        arena->span[span_of(ref)].live_units += units;
+    }
+    return ref;
+}
+
 store_ref store_arena_get(struct store_arena *arena, uint32_t units)
 {
     assert(units > 0 && units <= STORE_BLOCK_UNITS_MAX);
     store_ref ref = list_take(arena, units);
-    if (ref == 0) {
-        if (arena->end - arena->next < units && !span_add(arena))
-            return 0;
-        ref = arena->next;
-        arena->next += units;
-    }
-    arena->live_units += units;
-    arena->span[span_of(ref)].live_units += units;
-    return ref;
+    return live_add(arena, ref != 0 ? ref : next_take(arena, units), units);
+}
+
+#define LINE_UNITS (STORE_LINE_NBYTES / STORE_UNIT_NBYTES)
+
+/* Units that are left in the line in which the block begins: spans begin with a line. */
+static uint32_t line_left(store_ref ref)
+{
+    return LINE_UNITS - ref % LINE_UNITS;
+}
+
+store_ref store_arena_get_line(struct store_arena *arena, uint32_t units)
+{
+    assert(units > 0);
+    if (units > LINE_UNITS)
+        return store_arena_get(arena, units);
+    store_ref freed = arena->free_list[units];
+    if (freed != 0 && line_left(freed) >= units)
+        return live_add(arena, list_pop(arena, units), units);
+    uint32_t gap = line_left(arena->next);
+    if (gap >= units || arena->end - arena->next < gap + units)
+        return live_add(arena, next_take(arena, units), units);
+    list_push(arena, next_take(arena, gap), gap);
+    return live_add(arena, next_take(arena, units), units);
 }
 
 void store_arena_free(struct store_arena *arena, store_ref ref, uint32_t units)
