@@ -250,7 +250,7 @@ void net_listen_take(struct net_server *server);
 /** Closes the descriptors handed over of a configuration that is refused as a whole. */
 void net_listen_refuse(const struct net_config *config);
 
-/** Closes what libuv does not have yet, and removes the unix sockets that are still the server's. */
+/** Closes what libuv does not have yet, and removes those unix sockets that are still ours. */
 void net_listen_close_all(struct net_server *server);
 
 /* ---- net_loop.c ---- */
