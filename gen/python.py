@@ -274,7 +274,7 @@ class _Maker:
             elif x is frame.correlate:
                 values.append("0")
             elif not x.is_bytes:
-                values.append(parameter(x.name, x.name, self.type_of(x.type)))
+                values.append(parameter(x.name, frame.name, self.type_of(x.type)))
             elif use is None:
                 values.append('b""')
             elif isinstance(use.body, m.Struct):

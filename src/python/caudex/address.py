@@ -14,7 +14,7 @@ _PATH_MAX = 107
 
 @dataclass(frozen=True)
 class Address:
-    """`path` is set for a Unix socket, otherwise `host` and `port`; `name`: all of it, for texts."""
+    """A Unix socket's `path`, or `host` and `port`; `name`: all of it, for texts."""
 
     host: str
     port: int
@@ -27,13 +27,14 @@ def parse_address(text: str, default_port: int) -> Address:
     if text.startswith("unix:"):
         path = text[len("unix:"):]
         if not 1 <= len(os.fsencode(path)) <= _PATH_MAX:
-            raise ValueError(f"expected a path of at most {_PATH_MAX} bytes after 'unix:', got '{text}'")
+            raise ValueError(f"expected a path of at most {_PATH_MAX} bytes after 'unix:', "
+                             f"got '{text}'")
         return Address("", 0, path, text)
     parts = re.fullmatch(r"(?:\[([^\]]+)\]|([^:\[\]]+))(?::(.*))?", text, re.S)
+    if not text.startswith("[") and text.count(":") > 1:
+        raise ValueError("expected brackets around an IPv6 address, as in [::1]:7117, "
+                         f"got '{text}'")
     if parts is None:
-        if not text.startswith("[") and text.count(":") > 1:
-            raise ValueError("expected brackets around an IPv6 address, as in [::1]:7117, "
-                             f"got '{text}'")
         raise ValueError(f"{_FORM}, got '{text}'")
     bracketed, plain, port_text = parts.groups()
     host = bracketed or plain

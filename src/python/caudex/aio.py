@@ -118,6 +118,8 @@ class _Link(asyncio.Protocol):
         self.core.receive(data, self.loop.time())
         if self.core.ended is not None:
             self.close(self.core.ended)
+        elif self.core.is_over:
+            self.end("closed by the peer")
         self.wake()
 
     def eof_received(self) -> Optional[bool]:

@@ -117,7 +117,7 @@ class _Link:
             return True
         if data:
             self.core.receive(data, time.monotonic())
-        else:
+        if not data or self.core.is_over:
             self.core.end(self._lost("closed by the peer"))
         return True
 

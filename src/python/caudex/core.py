@@ -78,8 +78,15 @@ class Core:
 
     @property
     def room(self) -> int:
-        """How many requests begin() takes."""
+        """How many requests begin() takes. None when the peer is about to close."""
+        if self.notice is not None:
+            return 0
         return self.window - len(self._open) if len(self.output) < OUTPUT_NBYTES_MAX else 0
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the peer is about to close and nothing more is expected of it."""
+        return self.notice is not None and not self._open
 
     @property
     def is_idle(self) -> bool:

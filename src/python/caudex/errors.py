@@ -45,14 +45,15 @@ class ProtocolError(Error):
 
 
 # What errors have besides an answer's fields: such a field gets an underscore.
-_OWN = frozenset("LAYOUT encode decode call fields status args with_traceback add_note bytes".split())
+_OWN = frozenset(
+    "LAYOUT encode decode call fields status args with_traceback add_note bytes".split())
 
 
 class StatusError(Error):
     """The peer has answered, but not with success: one subclass for each such status.
 
-    `call` is the name of the call. What the answer's frame holds are attributes, None where
-    this call's answer does not use the field.
+    `call` is the name of the call; "" when the peer spoke of the whole connection. What the
+    answer's frame holds are attributes, None where this call's answer does not use the field.
     """
 
     status: ClassVar[Any]
@@ -67,7 +68,8 @@ class StatusError(Error):
 
     def __str__(self) -> str:
         held = ", ".join(_shown(value) for value in self.fields.values() if value is not None)
-        return f"{self.call}: {self.status.name.lower()}" + (f": {held}" if held else "")
+        parts = [self.call, self.status.name.lower(), held]
+        return ": ".join(part for part in parts if part)
 
 
 def _shown(value: Any) -> str:
@@ -79,8 +81,7 @@ def _shown(value: Any) -> str:
 
 def lost(name: str, cause: str, notice: Optional[StatusError]) -> ConnectionLost:
     """The error for a connection to `name`; `notice` is what the peer had to say about it."""
-    said = str(notice).partition(": ")[2] if notice is not None else ""
-    return ConnectionLost(f"{name}: {cause}" + (f": {said}" if said else ""))
+    return ConnectionLost(f"{name}: {cause}" + (f": {notice}" if notice is not None else ""))
 
 
 def again(error: Error) -> Error:
