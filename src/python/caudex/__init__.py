@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What generated clients stand on: frames as bytes, connections, errors."""
+"""What generated clients stand on: frames as bytes, connections, errors.
 
 A generated module, such as caudex.kv, has a Client, an AsyncClient and a Pipeline with a method
 for each call of its description; this package has what is the same for every protocol.
