@@ -25,6 +25,8 @@ Bytes = tuple[str, bytes]
 
 _SAMPLE = Lark((Path(__file__).parent / "cdx.lark").read_text(encoding="utf-8"),
                start="sample_frame", parser="lalr", lexer="basic", propagate_positions=True)
+# Values nest two deep: a message's fields, a body's fields.
+NESTING_MAX = 8
 _LINE = re.compile(r"([<>])\s*(?:(\w+)\s+(?=\w+\s*\())?(.*)\Z")
 _RAW = re.compile(r'"(?:[^"\\]|\\.)*"\s*(?://.*)?\Z')
 
@@ -55,14 +57,24 @@ def _from_line(p: m.Protocol, line: str, place: str) -> Bytes:
         data = builder.text(Token("STRING", text[0])).value
         _no_errors(report, place)
         return frame, data
+    _check_nesting(re.sub(r'"(?:[^"\\]|\\.)*"', "", rest), place)
     try:
         sample = builder.sample(_SAMPLE.parse(rest))
     except UnexpectedInput as error:
-        raise Failure(f"{place}: no message: name(field value, …) is one; "
-                      f"'{rest[(error.pos_in_stream or 0) :][:20]}' does not fit") from None
+        odd = rest[error.pos_in_stream or 0 :][:20] if error.pos_in_stream != -1 else ""
+        what = f"'{odd}' does not fit" if odd else "it ends too early"
+        raise Failure(f"{place}: no message: name(field value, …) is one; {what}") from None
     _no_errors(report, place)
     fields = {arg.name.text: _value(arg.value) for arg in sample.args}
     return _encoded(p, frame, call, sample.name.text, fields, place)
+
+
+def _check_nesting(text: str, place: str) -> None:
+    depth = 0
+    for brace in re.findall(r"[{}]", text):
+        depth += 1 if brace == "{" else -1
+        if depth > NESTING_MAX:
+            raise Failure(f"{place}: braces nest deeper than {NESTING_MAX}")
 
 
 def _no_errors(report: Report, place: str) -> None:
@@ -103,11 +115,13 @@ def _from_object(p: m.Protocol, given: Any, place: str) -> Bytes:
     return _encoded(p, frame, call, label, made, place)
 
 
-def _from_plain(value: Any, place: str) -> Any:
+def _from_plain(value: Any, place: str, depth: int = 1) -> Any:
+    if depth > NESTING_MAX:
+        raise Failure(f"{place}: objects nest deeper than {NESTING_MAX}")
     if isinstance(value, dict) and set(value) == {"hex"}:
         return _unhex(value["hex"], place)
     if isinstance(value, dict):
-        return {name: _from_plain(v, place) for name, v in value.items()}
+        return {name: _from_plain(v, place, depth + 1) for name, v in value.items()}
     return value
 
 

@@ -78,22 +78,22 @@ def _type(of: Any) -> Object:
     raise Failure(f"the JSON model has no word for a {type(of).__name__.lower()}")
 
 
-@_type.register
+@_type.register(m.Scalar)
 def _(of: m.Scalar) -> Object:
     return {"kind": "integer", "type": f"u{of.width * 8}"}
 
 
-@_type.register
+@_type.register(m.Bytes)
 def _(of: m.Bytes) -> Object:
     return {"kind": "bytes", "type": of.name, **_length(of), "max": of.max}
 
 
-@_type.register
+@_type.register(m.Enum)
 def _(of: m.Enum) -> Object:
     return {"kind": "enum", "type": of.name, "base": f"u{of.width * 8}"}
 
 
-@_type.register
+@_type.register(m.Selector)
 def _(of: m.Selector) -> Object:
     return {"kind": "call", "type": f"u{of.width * 8}"}
 

@@ -76,23 +76,23 @@ def _cells(of: Any, f: m.Field, use: m.Use | None) -> list[Cell]:
     raise Failure(f"'{f.name}' is a {type(of).__name__.lower()}, which cannot be drawn")
 
 
-@_cells.register
+@_cells.register(m.Scalar)
 def _(of: m.Scalar, f: m.Field, use: m.Use | None) -> list[Cell]:
     what = f"u{of.width * 8}" + (" correlate" if f.correlate else "")
     return [Cell(f.name, what, of.width, of.width, "box")]
 
 
-@_cells.register
+@_cells.register(m.Enum)
 def _(of: m.Enum, f: m.Field, use: m.Use | None) -> list[Cell]:
     return [Cell(f.name, of.name, of.width, of.width, "box")]
 
 
-@_cells.register
+@_cells.register(m.Selector)
 def _(of: m.Selector, f: m.Field, use: m.Use | None) -> list[Cell]:
     return [Cell(f.name, "call", of.width, of.width, "box")]
 
 
-@_cells.register
+@_cells.register(m.Bytes)
 def _(of: m.Bytes, f: m.Field, use: m.Use | None) -> list[Cell]:
     least, most = (use.min, use.max) if use else (0, of.max)
     name = use.body.name if use else of.name

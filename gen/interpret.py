@@ -114,18 +114,18 @@ class _Reader:
         raise Failure(f"the field '{f.name}' is a {type(of).__name__.lower()}, "
                       "which this command cannot read")
 
-    @read.register
+    @read.register(m.Scalar)
     def _(self, of: m.Scalar, f: m.Field) -> Value:
         return self.number(of.width, f)
 
-    @read.register
+    @read.register(m.Enum)
     def _(self, of: m.Enum, f: m.Field) -> Value:
         value = self.number(of.width, f)
         if value not in {v.value for v in of.values}:
             self.refuse(f, "unknown")
         return value
 
-    @read.register
+    @read.register(m.Selector)
     def _(self, of: m.Selector, f: m.Field) -> Value:
         value = self.number(of.width, f)
         self.call = next((c for c in self.p.calls if c.number == value), None)
@@ -133,7 +133,7 @@ class _Reader:
             self.refuse(f, "unknown")
         return value
 
-    @read.register
+    @read.register(m.Bytes)
     def _(self, of: m.Bytes, f: m.Field) -> Value:
         nbytes = self.number(of.width, f)
         least, most = 0, of.max

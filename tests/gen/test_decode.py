@@ -173,13 +173,17 @@ def test_hex_has_remarks_and_its_mistakes_are_told() -> None:
     ("> list(rid 1, val { limit 1, content all, after \"\" })", "enum content has no value 'all'"),
     ("> list(rid 1, val { limit 1, content keys, beyond \"\" })", "struct list_args has no field 'beyond'"),
     ('> "a\\q"', "unknown escape"),
+    ("> list(rid 1, val " + "{ a " * 5000, "braces nest deeper than 8"),
+    ('{"messages": [{"frame": "request", "call": "get", "fields": ' + '{"a": ' * 900 + "1" + "}" * 901 + "]}",
+     "objects nest deeper than 8"),
+    ('{"messages": ' + "[" * 100000, "x: it has no list of messages"),
     ("{", "x: Expecting property name"),
     ("{}", "x: it has no list of messages"),
     ('{"messages": [7]}', "x: message 1: its frame is neither request nor response"),
     ('{"messages": [{"frame": "request", "call": "get"}]}', "it has no fields"),
     ('{"messages": [{"frame": "request", "bytes": "0"}]}', "this is not hex"),
     ('{"messages": [{"frame": "request", "call": "get", "fields": {"rid": true}}]}', "'rid' is a number"),
-])
+], ids=lambda x: x[:20])
 def test_what_cannot_be_encoded_is_told(text: str, said: str) -> None:
     with pytest.raises(Failure) as told:
         encode(protocol_of(KV), text, "x")
