@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import random
+import re
 import struct
 import sys
 from pathlib import Path
@@ -136,6 +137,16 @@ def test_text_for_people() -> None:
     assert text_of(decode(p, data, "x", "binary", "request", None, None)) == (
         '> "\\x10\\0\\0\\0\\x04\\0\\x04/img\\0\\0\\0\\x01\\0"'
         "  // refused: byte 11, val: used although its call leaves it empty\n")
+
+
+def test_the_readme_shows_what_decode_prints() -> None:
+    p = protocol_of(KV)
+    lines = re.findall(r"^    ([<>] .*)\n", (ROOT / "gen" / "README.md").read_text(encoding="utf-8"), flags=re.M)
+    assert len(lines) == 4
+    for line in lines:
+        (frame, data), = encode(p, line, "README.md")
+        made = decode(p, data, "x", "binary", frame, "match_all", None)
+        assert text_of(made) == line + "\n"
 
 
 def test_an_answer_that_its_call_cannot_have_is_shown_with_the_reason() -> None:

@@ -16,6 +16,7 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, str(ROOT / "gen"))
 from diagnostics import Report  # noqa: E402
 from dump import dump  # noqa: E402
+import format  # noqa: E402
 from format import COLUMNS_MAX, format_text  # noqa: E402
 from load import GRAMMAR, load  # noqa: E402
 from resolve import resolve  # noqa: E402
@@ -90,6 +91,12 @@ def test_what_cannot_be_parsed_is_told_and_not_formatted() -> None:
     source = SourceFile("x.cdx", "type a = bytes<u8 max 1>;")
     report = Report(source)
     assert format_text(source, report) is None and report.found
+
+
+def test_a_fault_of_the_formatter_writes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(format, "_broken", lambda text, statement: [])
+    with pytest.raises(format.FormatError, match="x.cdx: formatting would change what is said; nothing was written"):
+        formatted("struct s { }")
 
 
 def relaid(text: str, rng: random.Random) -> tuple[str, list[str]]:
