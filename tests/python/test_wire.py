@@ -37,6 +37,40 @@ def test_a_stream_gives_the_same_frames_however_it_is_cut() -> None:
         assert parsed(data, pieces) == sent
 
 
+def trace(data: bytes, pieces: List[int]) -> List[object]:
+    """All that a parser says about `data`: its frames, and the error or the state at the end."""
+    parser = Parser(kv.Request)
+    told: List[object] = []
+    at = 0
+    try:
+        for size in [*pieces, len(data)]:
+            parser.feed(data[at : at + size])
+            at += size
+            while (request := parser.next()) is not None:
+                told.append(request)
+    except ProtocolError as error:
+        return [*told, error.args]
+    return [*told, parser.held, parser.need()]
+
+
+def test_wrong_bytes_are_told_the_same_way_however_they_are_cut() -> None:
+    draw = random.Random(5)
+    args = kv.ListArgs(1, kv.Content.KEYS, b"x").encode()
+    seeds = [PUT, kv.Request(kv.Call.LIST, 3, b"/a", args),
+             kv.Request(kv.Call.PING, 1, b"", b"")]
+    errors = 0
+    for _ in range(3000):
+        data = bytearray(b"".join(draw.choice(seeds).encode() for _ in range(3)))
+        for _ in range(draw.randrange(3)):
+            data[draw.randrange(len(data))] = draw.randrange(256)
+        del data[draw.randrange(len(data)) :]
+        whole = trace(bytes(data), [])
+        pieces = [draw.randrange(9) for _ in range(30)]
+        assert trace(bytes(data), pieces) == trace(bytes(data), [1] * len(data)) == whole
+        errors += bool(whole) and isinstance(whole[-1], tuple) and len(whole[-1]) == 3
+    assert errors > 300
+
+
 def test_frames_before_an_error_are_delivered() -> None:
     parser = Parser(kv.Request)
     parser.feed(PUT.encode() * 3 + b"\xff")

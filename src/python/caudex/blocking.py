@@ -357,8 +357,8 @@ class BlockingClient:
 
 
 class BlockingPipeline:
-    """Sends without waiting for answers. Leaving a `with` waits for all of them; what went wrong
-    is raised by each one's result()."""
+    """Sends without waiting for answers. Leaving a `with` waits for all of them but rows, which
+    come as they are taken; what went wrong is raised by each one's result()."""
 
     def __init__(self, client: BlockingClient) -> None:
         self._client = client
