@@ -21,12 +21,13 @@ PCAPNG = bytes.fromhex("0a0d0d0a")
 PCAPNG_BIG = bytes.fromhex("1a2b3c4d")
 PCAPNG_LITTLE = bytes.fromhex("4d3c2b1a")
 
-# Where the network layer begins, by link type; -1: the link type says which, at this place.
+# Link types.
 ETHERNET = 1
 LINUX_COOKED = 113
 LINUX_COOKED_2 = 276
 LOOPBACK = (0, 108)
 RAW_IP = (12, 14, 101, 228, 229)
+# Types of Ethernet.
 VLANS = (0x8100, 0x88A8, 0x9100)
 IPV4 = 0x0800
 IPV6 = 0x86DD
@@ -44,7 +45,8 @@ class Endpoint:
     port: int
 
     def __str__(self) -> str:
-        return f"[{self.address}]:{self.port}" if ":" in self.address else f"{self.address}:{self.port}"
+        address = f"[{self.address}]" if ":" in self.address else self.address
+        return f"{address}:{self.port}"
 
 
 @dataclass(frozen=True)

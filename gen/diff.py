@@ -61,7 +61,7 @@ Place = tuple[str, str, str]  # frame, call, status
 
 @dataclass
 class Change:
-    """One change. Its witnesses are at `places`, or anywhere in `frames`; `aspects` narrows that."""
+    """One change. Witnesses are at `places`, or anywhere in `frames`; `aspects` narrows that."""
 
     rule: Rule
     text: str
@@ -142,8 +142,9 @@ class _Finder:
     def properties(self) -> None:
         old, new = self.old, self.new
         if old.big_endian != new.big_endian:
-            self.note("byte-order", f"numbers are {'big' if new.big_endian else 'little'}-endian now",
-                      new.span.line, frames=("request", "response"))
+            order = "big" if new.big_endian else "little"
+            self.note("byte-order", f"numbers are {order}-endian now", new.span.line,
+                      frames=("request", "response"))
         for what in ("port", "prefix"):
             if getattr(old, what) != getattr(new, what):
                 self.note("property", f"the {what} was {getattr(old, what)} and is "
@@ -325,8 +326,8 @@ def text_of(changes: list[Change], names: tuple[str, str]) -> str:
             change.rule.name == "call-added") else "breaks nobody"
         lines.append(f"{place}: {change.rule.name}: {change.text}; {says}")
         for w in change.found:
-            lines += [f"    {w.way.writer} sends {_shown(_spell(w.data))}", f"        {_shown(w.sent)}",
-                      f"    {w.way.reader} {_shown(w.happens)}"]
+            lines += [f"    {w.way.writer} sends {_shown(_spell(w.data))}",
+                      f"        {_shown(w.sent)}", f"    {w.way.reader} {_shown(w.happens)}"]
     return "".join(line + "\n" for line in lines)
 
 

@@ -29,7 +29,6 @@ CLAUSES = frozenset(["request", "row", "response", "example"])
 TIGHT_AFTER = frozenset(["(", "<"])
 TIGHT_BEFORE = frozenset([",", ";", ")", ">", "<", "("])
 
-_COMMENT = re.compile(r"//[^\n]*")
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
 
 
@@ -291,7 +290,7 @@ def _fill(text: str, indent: int) -> list[str]:
 
 
 def _cuts(text: str) -> list[tuple[int, int]]:
-    """Where a line may be broken, and how deep in brackets that is: before `|`, behind `,` and `+`."""
+    """Where a line may be broken (before `|`, behind `,` and `+`), and how deep in brackets."""
     own = len(text) - len(text.lstrip())
     hidden = _hidden(text)
     cuts = sorted([*_places(text, [" |"]), *(at + 1 for at in _places(text, [", ", "+ "]))])

@@ -38,7 +38,8 @@ class Picture:
         self.width = 0.0
         self.height = 0.0
 
-    def text(self, x: float, y: float, text: str, style: str = "", is_centred: bool = False) -> None:
+    def text(self, x: float, y: float, text: str, style: str = "",
+             is_centred: bool = False) -> None:
         """`y` is the base line."""
         anchor = ' text-anchor="middle"' if is_centred else ""
         of = f" class={quoteattr(style)}" if style else ""

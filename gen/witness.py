@@ -63,8 +63,9 @@ def witnesses(pairing: Pairing, way: Way) -> Iterator[Witness]:
         if happens is not None:
             sent = _read(case.writer, way, case.data, case.call)
             assert isinstance(sent, Message)
-            yield Witness(way, case.name, case.status, frozenset(_aspects(pairing, way, case, sent)),
-                          case.data, line_of(Entry(way.frame, 0, case.data, sent)), happens)
+            aspects = frozenset(_aspects(pairing, way, case, sent))
+            line = line_of(Entry(way.frame, 0, case.data, sent))
+            yield Witness(way, case.name, case.status, aspects, case.data, line, happens)
 
 
 def _aspects(pairing: Pairing, way: Way, case: _Case, message: Message) -> Iterator[str]:

@@ -170,7 +170,8 @@ def test_decode_and_encode_are_there_and_back(tmp_path: Path) -> None:
     assert done.stdout == b"01 00 00 00 01 01 61\n01 00 00 00 02 01 62\n"
     assert run("decode", str(MINI), "-", stdin=done.stdout).stdout == text
     out = tmp_path / "out"
-    done = run("encode", str(MINI), "-", "--out", str(out), stdin=run("decode", str(MINI), "-", "--json", stdin=done.stdout).stdout)
+    written = run("decode", str(MINI), "-", "--json", stdin=done.stdout).stdout
+    done = run("encode", str(MINI), "-", "--out", str(out), stdin=written)
     assert (done.returncode, done.stderr, out.read_bytes()) == (0, b"", data)
     done = run("decode", str(MINI), "-", "--frame", "response", "--call", "find", stdin=b"00000000010300016e")
     assert done.stdout == b'< find ok(rid 1, name { x 1, note "n" })\n'
