@@ -3,7 +3,9 @@
  * Measures one peer on one data set, a command at a time, so that bench/store.py
  * can visit all peers' processes in turn.
  *
- *     bench_store_PEER SET SCRATCH-DIRECTORY
+ *     bench_store_PEER SET SCRATCH-DIRECTORY [PEER.so]
+ *
+ * A shared object that defines `peer` is measured instead of the program's own.
  *
  * Commands, one a line on standard input; each is answered by one line of JSON,
  * `null` when the peer has no such function:
@@ -26,6 +28,7 @@
 #include "store_peer.h"
 #include "store_set.h"
 
+#include <dlfcn.h>
 #include <inttypes.h>
 #include <malloc.h>
 #include <pthread.h>
@@ -42,6 +45,7 @@
 #define TOUCHED_NBYTES_PER_KEY 256u
 #define NS_PER_S UINT64_C(1000000000)
 
+static const struct peer *measured = &peer;
 static struct set set;
 static const char *scratch;
 static void *store;
@@ -79,7 +83,7 @@ static uint64_t heap_nbytes(void)
 
 static uint64_t memory_nbytes(void)
 {
-    return peer.memory != NULL ? peer.memory(store) : heap_nbytes() - heap_before;
+    return measured->memory != NULL ? measured->memory(store) : heap_nbytes() - heap_before;
 }
 
 /* A line of the process's status or memory map summary, in bytes; 0: there is none. */
@@ -116,8 +120,8 @@ static void resident_peak_reset(void)
 
 static void settle(void)
 {
-    if (peer.settle != NULL)
-        peer.settle(store);
+    if (measured->settle != NULL)
+        measured->settle(store);
 }
 
 /*
@@ -138,11 +142,11 @@ static void memory_touch(void)
 static void store_renew(void)
 {
     if (store != NULL)
-        peer.close(store);
+        measured->close(store);
     malloc_trim(0);
     memory_touch();
     heap_before = heap_nbytes();
-    store = peer.open(scratch);
+    store = measured->open(scratch);
 }
 
 static void fill(void)
@@ -152,7 +156,7 @@ static void fill(void)
     resident_peak_reset();
     const uint64_t start = cpu_ns();
     for (uint64_t i = 0; i < count; i++)
-        peer.put(store, set_text(set, SET_KEYS, i), set_value(i));
+        measured->put(store, set_text(set, SET_KEYS, i), set_value(i));
     const uint64_t stored = cpu_ns();
     settle();
     const uint64_t end = cpu_ns();
@@ -202,7 +206,7 @@ static void stamped_put(uint64_t i)
     uint64_t start[STAMPS];
     for (size_t k = STAMPS; k-- > 0;)
         start[k] = now_ns(stamps[k].clock);
-    peer.put(store, key, set_value(i));
+    measured->put(store, key, set_value(i));
     for (size_t k = 0; k < STAMPS; k++) {
         const uint64_t took = now_ns(stamps[k].clock) - start[k];
         if (took < stamps[k].least_ns[i])
@@ -249,7 +253,7 @@ static void remove_keys(void)
     uint64_t removed = 0;
     const uint64_t start = cpu_ns();
     for (uint64_t i = 0; i < count; i++)
-        removed += peer.remove(store, set_text(set, SET_GET, i));
+        removed += measured->remove(store, set_text(set, SET_GET, i));
     const uint64_t gone = cpu_ns();
     settle();
     const uint64_t end = cpu_ns();
@@ -262,7 +266,7 @@ static void drop(void)
 {
     const struct cdx_bytes key = cdx_bytes_of(set.head->drop, set.head->drop_nbytes);
     const uint64_t start = cpu_ns();
-    const uint64_t keys = peer.drop(store, key);
+    const uint64_t keys = measured->drop(store, key);
     const uint64_t dropped = cpu_ns();
     settle();
     const uint64_t end = cpu_ns();
@@ -293,14 +297,14 @@ struct asking {
 
 static void read_begin(void *reader)
 {
-    if (peer.read_begin != NULL)
-        peer.read_begin(reader);
+    if (measured->read_begin != NULL)
+        measured->read_begin(reader);
 }
 
 static void read_end(void *reader)
 {
-    if (peer.read_end != NULL)
-        peer.read_end(reader);
+    if (measured->read_end != NULL)
+        measured->read_end(reader);
 }
 
 static uint64_t ask_single(const struct asking *a, uint64_t first, uint64_t count)
@@ -363,7 +367,7 @@ static void *thread_run(void *argument)
     CPU_ZERO(&cores);
     CPU_SET(a->core, &cores);
     pthread_setaffinity_np(pthread_self(), sizeof cores, &cores);
-    a->reader = peer.reader_open != NULL ? peer.reader_open(store) : store;
+    a->reader = measured->reader_open != NULL ? measured->reader_open(store) : store;
     volatile uint64_t unused = ask(a, a->first + a->count, WARM_UP_QUESTIONS);
     (void)unused;
     pthread_barrier_wait(a->together);
@@ -372,8 +376,8 @@ static void *thread_run(void *argument)
     a->sum = ask(a, a->first, a->count);
     a->cpu_ns = cpu_ns() - start;
     a->wall_end_ns = now_ns(CLOCK_MONOTONIC);
-    if (peer.reader_close != NULL)
-        peer.reader_close(a->reader);
+    if (measured->reader_close != NULL)
+        measured->reader_close(a->reader);
     return NULL;
 }
 
@@ -418,11 +422,11 @@ static void read_keys(const char *op_name, const char *mode_name, unsigned threa
                       uint64_t count)
 {
     const struct op ops[] = {
-        {"get", SET_GET, peer.get, peer.get_batch},
-        {"miss", SET_MISS, peer.get, peer.get_batch},
-        {"match", SET_MATCH, peer.match, peer.match_batch},
-        {"match_bytes", SET_MATCH, peer.match_bytes, NULL},
-        {"match_all", SET_MATCH, peer.match_all, NULL},
+        {"get", SET_GET, measured->get, measured->get_batch},
+        {"miss", SET_MISS, measured->get, measured->get_batch},
+        {"match", SET_MATCH, measured->match, measured->match_batch},
+        {"match_bytes", SET_MATCH, measured->match_bytes, NULL},
+        {"match_all", SET_MATCH, measured->match_all, NULL},
     };
     static const char *const modes[] = {"single", "dependent", "batch"};
     struct asking what = {.first = first, .count = count};
@@ -446,15 +450,15 @@ static void read_keys(const char *op_name, const char *mode_name, unsigned threa
 
 static void list(void)
 {
-    void *reader = peer.reader_open != NULL ? peer.reader_open(store) : store;
+    void *reader = measured->reader_open != NULL ? measured->reader_open(store) : store;
     uint64_t rows = 0;
     const uint64_t start = cpu_ns();
     read_begin(reader);
-    const uint64_t sum = peer.list(reader, &rows);
+    const uint64_t sum = measured->list(reader, &rows);
     read_end(reader);
     const uint64_t end = cpu_ns();
-    if (peer.reader_close != NULL)
-        peer.reader_close(reader);
+    if (measured->reader_close != NULL)
+        measured->reader_close(reader);
     printf("{\"ns\": %.2f, \"rows\": %" PRIu64 ", \"sum\": %" PRIu64 "}\n",
            (double)(end - start) / (double)(rows != 0 ? rows : 1), rows, sum);
 }
@@ -470,35 +474,48 @@ static void command_run(const char *line)
                &count) == 5)
         read_keys(op, mode, threads, first, count);
     else if (strcmp(line, "about\n") == 0)
-        printf("{\"name\": \"%s\", \"kind\": \"%s\", \"about\": \"%s\"}\n", peer.name, peer.kind,
-               peer.about);
+        printf("{\"name\": \"%s\", \"kind\": \"%s\", \"about\": \"%s\"}\n", measured->name,
+               measured->kind, measured->about);
     else if (strcmp(line, "fill\n") == 0)
         fill();
-    else if (strcmp(line, "fill stamped\n") == 0 && !peer.at_once)
+    else if (strcmp(line, "fill stamped\n") == 0 && !measured->at_once)
         fill_stamped();
-    else if (strcmp(line, "list\n") == 0 && peer.list != NULL)
+    else if (strcmp(line, "list\n") == 0 && measured->list != NULL)
         list();
-    else if (strcmp(line, "remove\n") == 0 && peer.remove != NULL)
+    else if (strcmp(line, "remove\n") == 0 && measured->remove != NULL)
         remove_keys();
-    else if (strcmp(line, "drop\n") == 0 && peer.drop != NULL && set.head->drop_nbytes != 0)
+    else if (strcmp(line, "drop\n") == 0 && measured->drop != NULL && set.head->drop_nbytes != 0)
         drop();
     else
         puts("null");
     fflush(stdout);
 }
 
+static const struct peer *peer_load(const char *path)
+{
+    void *object = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    const struct peer *found = object != NULL ? dlsym(object, "peer") : NULL;
+    if (found == NULL) {
+        fprintf(stderr, "bench_store: %s\n", dlerror());
+        exit(1);
+    }
+    return found;
+}
+
 int main(int argc, char **argv)
 {
     char line[128];
-    if (argc != 3) {
-        fprintf(stderr, "usage: bench_store_%s SET SCRATCH-DIRECTORY\n", peer.name);
+    if (argc < 3 || argc > 4) {
+        fprintf(stderr, "usage: bench_store_%s SET SCRATCH-DIRECTORY [PEER.so]\n", measured->name);
         return 2;
     }
+    if (argc == 4)
+        measured = peer_load(argv[3]);
     set = set_open(argv[1]);
     scratch = argv[2];
     while (fgets(line, sizeof line, stdin) != NULL)
         command_run(line);
     if (store != NULL)
-        peer.close(store);
+        measured->close(store);
     return 0;
 }

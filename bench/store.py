@@ -5,8 +5,8 @@
     python3 bench/store.py BUILD-DIR OUT-DIR [--quick] [--sets NAME …] [--peers NAME …] [--also DIR]
                            [--rounds N] [--keys N] [--scratch DIR]
 
-Every peer is a process of its own (BUILD-DIR/bench/bench_store_*, and those in the `--also` directories)
-and keeps its store while the others are measured. Each round visits every (question, peer); all sums of
+Every peer is a process of its own (BUILD-DIR/bench/bench_store_*, and those in the `--also` directories,
+or NAME.so there: see bench/peers/build.sh) and keeps its store while the others are measured. Each round visits every (question, peer); all sums of
 answers must agree. Writes OUT-DIR/store.md, store.svg and store.json. See bench/README.md.
 """
 from __future__ import annotations
@@ -69,10 +69,11 @@ class Disagreement(Exception):
 class Peer:
     """A process with one store."""
 
-    def __init__(self, program: Path, data: Path, scratch: Path):
+    def __init__(self, program: Path, data: Path, scratch: Path, shared_object: Path | None = None):
         # malloc may use huge pages, as our own arena does: all peers get the same advantage
         environment = dict(os.environ, GLIBC_TUNABLES="glibc.malloc.hugetlb=1")
-        self.process = subprocess.Popen(["taskset", "-c", "0", program, data, scratch], text=True,
+        self.process = subprocess.Popen(["taskset", "-c", "0", program, data, scratch,
+                                         *([shared_object] if shared_object else [])], text=True,
                                         env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         about = self.ask("about")
         assert about is not None
@@ -214,13 +215,16 @@ class Run:
         self.visit("remove", removed)
 
 
-def programs(build: Path, also: list[Path], names: list[str]) -> list[Path]:
-    """One program a peer, ours first."""
-    found = {path.name.removeprefix("bench_store_"): path
-             for folder in (build / "bench", *also) for path in sorted(folder.glob("bench_store_*"))
-             if path.is_file() and os.access(path, os.X_OK) and path.name not in NOT_PEERS}
+def programs(build: Path, also: list[Path], names: list[str]) -> list[tuple[Path, Path | None]]:
+    """A program, and what it loads, for each peer; ours first."""
+    found: dict[str, tuple[Path, Path | None]] = {
+        path.name.removeprefix("bench_store_"): (path, None)
+        for folder in (build / "bench", *also) for path in sorted(folder.glob("bench_store_*"))
+        if path.is_file() and os.access(path, os.X_OK) and path.name not in NOT_PEERS}
     if OURS not in found:
         raise FileNotFoundError(f"{build}/bench/bench_store_{OURS}: build it first")
+    loader = found[OURS][0]
+    found |= {path.stem: (loader, path.resolve()) for folder in also for path in sorted(folder.glob("*.so"))}
     chosen = [name for name in found if not names or name in names or name == OURS]
     return [found[name] for name in sorted(chosen, key=lambda name: (name != OURS, name))]
 
@@ -236,8 +240,8 @@ def measure(name: str, options: argparse.Namespace, work: Path) -> SetResult:
     fills = 1 if result.statistics["keys"] > FILL_AGAIN_KEYS_MAX else min(FILLS, options.rounds)
     peers: list[Peer] = []
     try:
-        for program in programs(options.build, options.also, options.peers):
-            peers.append(Peer(program, data, work))
+        for program, shared_object in programs(options.build, options.also, options.peers):
+            peers.append(Peer(program, data, work, shared_object))
         run = Run(peers, result)
         for stamp in range(FILLS):
             say(f"{name}: fill for the slowest insert, {stamp + 1} of {FILLS}")
@@ -279,6 +283,9 @@ WRITING = (
     Column("remove", "remove, ns"), Column("list", "list, ns/row"),
     Column("drop call", "drop, µs", 1e3), Column("drop", "and upkeep, ns/key"),
 )
+
+# A share, and what is left of a store that may be empty.
+NO_RATIOS = ("huge pages", "B/key after")
 
 
 def table(head: list[str], rows: list[list[str]]) -> list[str]:
@@ -366,7 +373,7 @@ def report(results: list[SetResult], rounds: int) -> str:
                   "Two threads, ns an answer: wall (time ÷ answers of both) and CPU (of one thread):", "",
                   *figures_table(result, reading_columns(result, 2)),
                   "Ratios, medians of those inside each round:", "",
-                  *ratio_table(result, tuple(c for c in WRITING if c.key != "huge pages")),
+                  *ratio_table(result, tuple(c for c in WRITING if c.key not in NO_RATIOS)),
                   *ratio_table(result, reading_columns(result, 1))]
     abouts = {name: about for result in results for name, about in result.peers.items()}
     lines += ["## Peers", "", *(f"- **{name}** ({about['kind']}): {about['about']}" for name, about in abouts.items())]
@@ -436,7 +443,7 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="small sets, few rounds: about a minute")
     parser.add_argument("--sets", nargs="+", choices=sorted(SETS), default=["real", "uri", "uri-large", "phone"])
     parser.add_argument("--peers", nargs="+", default=[], help="only these beside ours")
-    parser.add_argument("--also", type=Path, action="append", default=[], help="a directory with more bench_store_*")
+    parser.add_argument("--also", type=Path, action="append", default=[], help="a directory with more bench_store_* or NAME.so")
     parser.add_argument("--rounds", type=int)
     parser.add_argument("--keys", type=int, help="at most so many in any set")
     parser.add_argument("--scratch", type=Path, help="a directory in memory",

@@ -2,7 +2,8 @@
 /**
  * What bench_store asks of a store, ours or another's. An adapter is one
  * source file that defines `peer`; with bench_store.c and store_set.c it makes
- * one program, which measures that peer alone:
+ * one program, which measures that peer alone; as a shared object it is loaded
+ * by any of these programs (bench/peers):
  *
  *     static void *my_open(const char *scratch) { … }
  *     …
@@ -88,7 +89,7 @@ struct peer {
     uint64_t (*list)(void *reader, uint64_t *rows);
 };
 
-/** The one peer of this program. */
+/** The one peer of this program or shared object. */
 extern const struct peer peer;
 
 /** What a listed row adds to the sum: proves that the whole key was at hand. */

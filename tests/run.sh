@@ -116,7 +116,7 @@ mkdir -p build
 
 if [ "$what" = all ] || [ "$what" = lint ]; then
     echo "== lint"
-    check "shellcheck" shellcheck src/run.sh tests/run.sh tests/setup.sh tests/soak.sh .ci/run
+    check "shellcheck" shellcheck src/run.sh tests/run.sh tests/setup.sh tests/soak.sh bench/peers/build.sh .ci/run
     for folder in gen bench fuzz; do
         check "mypy in $folder" types "$folder"
     done
