@@ -230,6 +230,12 @@ bool store_limbo_poll(struct store_limbo *limbo)
     return true;
 }
 
+uint64_t store_limbo_waiting_nbytes(const struct store_limbo *limbo)
+{
+    size_t spare_nbytes = limbo->spare != NULL ? sizeof *limbo->spare : 0;
+    return limbo->nbytes + limbo->bags_nbytes - spare_nbytes;
+}
+
 void store_limbo_wait(struct store_limbo *limbo)
 {
     const struct timespec pause = {.tv_nsec = 200000};

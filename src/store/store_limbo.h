@@ -74,6 +74,9 @@ bool store_limbo_poll(struct store_limbo *limbo);
 /** Gives back at most `steps` of what is due; false: nothing is left that is due. */
 bool store_limbo_empty(struct store_limbo *limbo, unsigned steps);
 
+/** Bytes that come back by themselves: of what is in bags, and of the bags but the spare one. */
+uint64_t store_limbo_waiting_nbytes(const struct store_limbo *limbo);
+
 /** Waits until the grace period that runs, if any, is over. Not inside a read section. */
 void store_limbo_wait(struct store_limbo *limbo);
 

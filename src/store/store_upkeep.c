@@ -78,7 +78,7 @@ static void evict_node(struct store *store, store_ref ref)
 
 uint64_t store_used_lastingly(const struct store *store)
 {
-    uint64_t waiting = store->limbo.nbytes + store->limbo.bags_nbytes;
+    uint64_t waiting = store_limbo_waiting_nbytes(&store->limbo);
     uint64_t used = store_used_nbytes(store);
     return used > waiting ? used - waiting : 0;
 }
