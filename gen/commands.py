@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import diff
+import model as m
 from cli import DIFFERS, DONE, FAILED, Argument, Command, Failure, UsageError, read_input
 from decode import FORMS, Decoded, decode
 from diagnostics import CODES, Report
@@ -120,6 +121,15 @@ def _compare(path: Path, source: SourceFile, text: str) -> int:
     return DONE if is_same else DIFFERS
 
 
+def _frames_of(argument: str, consequence: str) -> m.Protocol | None:
+    """The model of a protocol of requests and answers, or None after its errors were shown."""
+    path, name = path_of(argument)
+    protocol = understand(path, name, consequence)
+    if protocol is not None and {f.name for f in protocol.frames} != {"request", "response"}:
+        raise Failure(f"{name}: this command knows protocols of requests and answers only")
+    return protocol
+
+
 # ---- json ----
 
 def export_model(options: argparse.Namespace) -> int:
@@ -128,7 +138,7 @@ def export_model(options: argparse.Namespace) -> int:
         return DONE
     if options.description is None:
         raise UsageError("json needs a FILE, or --schema")
-    protocol = understand(*path_of(options.description), "nothing was printed")
+    protocol = _frames_of(options.description, "nothing was printed")
     if protocol is None:
         return FAILED
     print(export(protocol), end="")
@@ -138,7 +148,7 @@ def export_model(options: argparse.Namespace) -> int:
 # ---- decode, encode ----
 
 def decode_input(options: argparse.Namespace) -> int:
-    protocol = understand(*path_of(options.description), "nothing was decoded")
+    protocol = _frames_of(options.description, "nothing was decoded")
     if protocol is None:
         return FAILED
     path, name = path_of(options.input)
@@ -168,7 +178,7 @@ def _print_text(made: Decoded) -> None:
 
 
 def encode_input(options: argparse.Namespace) -> int:
-    protocol = understand(*path_of(options.description), "nothing was encoded")
+    protocol = _frames_of(options.description, "nothing was encoded")
     if protocol is None:
         return FAILED
     path, name = path_of(options.input)
@@ -196,7 +206,7 @@ def _port(text: str) -> int:
 # ---- graph ----
 
 def draw(options: argparse.Namespace) -> int:
-    protocol = understand(*path_of(options.description), "nothing was drawn")
+    protocol = _frames_of(options.description, "nothing was drawn")
     if protocol is None:
         return FAILED
     picture = graph(protocol, options.item)
@@ -215,7 +225,7 @@ def compare(options: argparse.Namespace) -> int:
         return DONE
     if options.old is None or options.new is None:
         raise UsageError("diff needs two files, or --rules")
-    sides = [understand(*path_of(f), "nothing was compared") for f in (options.old, options.new)]
+    sides = [_frames_of(f, "nothing was compared") for f in (options.old, options.new)]
     old, new = sides
     if old is None or new is None:
         return FAILED

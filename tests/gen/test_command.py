@@ -2,6 +2,7 @@
 """Tests of caudexc as a program: commands, exit statuses, one line for each failure, no traceback."""
 from __future__ import annotations
 
+import dataclasses
 import os
 import shutil
 import signal
@@ -20,8 +21,10 @@ MINI = HERE / "good" / "mini.cdx"
 CAUDEXC = os.environ.get("CAUDEXC", "").split() or [sys.executable, "-I", "-B", str(ROOT / "gen")]
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(ROOT / "gen"))
-from cli import STATUSES  # noqa: E402
+import commands  # noqa: E402
+from cli import STATUSES, Failure, parse  # noqa: E402
 from commands import COMMANDS  # noqa: E402
+from passes import understand  # noqa: E402
 
 
 def run(*arguments: str, stdin: bytes = b"") -> "subprocess.CompletedProcess[bytes]":
@@ -231,3 +234,14 @@ def test_json_is_a_model_or_its_schema() -> None:
     assert run("json", str(MINI)).stdout.startswith(b'{\n  "caudex_model": 1,')
     assert run("json", "--schema").stdout == (ROOT / "gen" / "model.schema.json").read_bytes()
     refused("json", status=2, said="json needs a FILE, or --schema")
+
+
+@pytest.mark.parametrize("name", ["json", "decode", "encode", "graph", "diff"])
+def test_a_protocol_without_frames_is_told(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    protocol = understand(MINI, "mini.cdx", "")
+    assert protocol is not None
+    monkeypatch.setattr(commands, "understand", lambda *_: dataclasses.replace(protocol, frames=()))
+    command = next(c for c in COMMANDS if c.name == name)
+    given = ["x.cdx"] if name in ("json", "graph") else ["x.cdx", str(MINI)]
+    with pytest.raises(Failure, match="x.cdx: this command knows protocols of requests and answers only"):
+        command.run(parse(command, given))
