@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Iterable
 
 import model as m
+from cli import Failure
 
 # What the module uses for itself.
 _TAKEN = frozenset(
@@ -201,7 +202,9 @@ class _Maker:
             return self.classes[t.name]
         if isinstance(t, m.Selector):
             return self.call_enum
-        return "bytes" if isinstance(t, m.Bytes) else "int"
+        if isinstance(t, (m.Bytes, m.Scalar)):
+            return "bytes" if isinstance(t, m.Bytes) else "int"
+        raise Failure(f"the Python client has no {type(t).__name__.lower()}")
 
     def layout(self, x: m.Field) -> str:
         if isinstance(x.type, m.Bytes):

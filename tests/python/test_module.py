@@ -64,9 +64,9 @@ def test_documentation_is_the_descriptions() -> None:
 
 
 def test_numbers_are_the_descriptions() -> None:
-    assert issubclass(kv.Status, IntEnum) and kv.Status.NOT_FOUND == 0x10
-    assert kv.Call.MATCH == 0x11 and kv.Remainder(1) is kv.Remainder.MORE
-    assert tiny.Result.BAD == 0xffff and tiny.Mode.FAST == 0x01020304
+    assert issubclass(kv.Status, IntEnum) and kv.Status(0x10) is kv.Status.NOT_FOUND
+    assert kv.Call(0x11) is kv.Call.MATCH and kv.Remainder(1) is kv.Remainder.MORE
+    assert tiny.Result(0xffff) is tiny.Result.BAD and tiny.Mode(0x01020304) is tiny.Mode.FAST
 
 
 def errors() -> List[caudex.Error]:
