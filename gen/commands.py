@@ -24,7 +24,7 @@ from plan import Plan
 from render import render
 from resolve import PORT_MAX
 from source import SourceFile
-from transcript import json_of, line_of
+from transcript import json_of, layout_of, line_of
 from write import write_if_changed, write_outputs, write_stamp
 
 # The name stands in comments and in #line.
@@ -159,7 +159,7 @@ def decode_input(options: argparse.Namespace) -> int:
     if options.json:
         print(json_of(protocol, made.entries, made.connections), end="")
     else:
-        _print_text(made)
+        _print_text(made, options.bytes)
     for note in made.notes:
         print(f"caudexc: {name}: {note}", file=sys.stderr)
     if not made.is_sound:
@@ -167,7 +167,7 @@ def decode_input(options: argparse.Namespace) -> int:
     return DONE
 
 
-def _print_text(made: Decoded) -> None:
+def _print_text(made: Decoded, is_with_bytes: bool) -> None:
     named = {c["connection"]: f"{c['client']} > {c['server']}" for c in made.connections}
     at = 0
     for entry in made.entries:
@@ -175,6 +175,8 @@ def _print_text(made: Decoded) -> None:
             at = entry.connection
             print(f"// connection {at}: {named[at]}")
         print(line_of(entry))
+        for line in layout_of(entry) if is_with_bytes else ():
+            print(line)
 
 
 def encode_input(options: argparse.Namespace) -> int:
@@ -316,6 +318,8 @@ COMMANDS = [
                   {"metavar": "NAME"}),
          Argument("--port", "The server's port in a capture; the description's if not given.",
                   {"metavar": "N", "type": _port}),
+         Argument("--bytes", "Print below each message where its fields stand, with their bytes.",
+                  {"action": "store_true"}),
          Argument("--json", "Print one JSON object instead.", {"action": "store_true"})),
         decode_input),
     Command(

@@ -19,6 +19,9 @@ import model as m
 from interpret import Incomplete, Message, Outcome, Refusal, Value, Values
 
 VERSION = 1
+# Of longer bytes and lines the beginning is shown where nobody reads them back.
+BYTES_SHOWN_MAX = 12
+COLUMNS_MAX = 100
 ARROWS = {"request": ">", "response": "<"}
 REASONS = {
     "unknown": "not one of its values", "short": "shorter than its lower limit",
@@ -83,6 +86,50 @@ def _character(c: str) -> str:
     if 0xDC80 <= ord(c) <= 0xDCFF:  # a byte that is no UTF-8
         return f"\\x{ord(c) - 0xDC00:02x}"
     return c if c.isprintable() else "".join(f"\\x{b:02x}" for b in c.encode("utf-8"))
+
+
+# ---- bytes ----
+
+def layout_of(entry: Entry) -> list[str]:
+    """The entry's bytes, a remark for each field: place, bytes, name and value."""
+    message = entry.outcome
+    if not isinstance(message, Message):
+        return []
+    rows: list[tuple[int, int, str]] = []
+    for f in message.frame.fields:
+        start, value = message.starts[f.name], message.values[f.name]
+        what = label_of(message) if f is message.frame.selector else _spelled(_named(f, value))
+        if not isinstance(value, bytes):
+            rows.append((start, f.type.width, f"{f.name} {what}"))
+            continue
+        rows.append((start, f.type.width, f"length of {f.name} {len(value)}"))
+        use = message.shape.use(f.name) if message.shape is not None else None
+        if f.name in message.bodies and use is not None and isinstance(use.body, m.Struct):
+            rows += _body_rows(use.body, message.bodies[f.name], start + f.type.width)
+        elif value:
+            rows.append((start + f.type.width, len(value), f"{f.name} {what}"))
+    shown = [(at, _bytes_shown(entry.data[at : at + n]), text) for at, n, text in rows]
+    width = max(len(data) for _, data, _ in shown)
+    return [_shortened(f"//   {at:5}  {data:{width}}  {text}") for at, data, text in shown]
+
+
+def _body_rows(struct: m.Struct, values: Values, at: int) -> list[tuple[int, int, str]]:
+    rows = []
+    for f in struct.fields:
+        value = values[f.name]
+        nbytes = len(value) if isinstance(value, bytes) else f.type.width
+        rows.append((at, nbytes, f"{struct.name}.{f.name} {_spelled(_named(f, value))}"))
+        at += nbytes
+    return rows
+
+
+def _bytes_shown(data: bytes) -> str:
+    more = f" … {len(data)} bytes" if len(data) > BYTES_SHOWN_MAX else ""
+    return data[:BYTES_SHOWN_MAX].hex(" ") + more
+
+
+def _shortened(line: str) -> str:
+    return line if len(line) <= COLUMNS_MAX else line[: COLUMNS_MAX - 1] + "…"
 
 
 # ---- JSON ----

@@ -176,6 +176,9 @@ def test_decode_and_encode_are_there_and_back(tmp_path: Path) -> None:
     written = run("decode", str(MINI), "-", "--json", stdin=done.stdout).stdout
     done = run("encode", str(MINI), "-", "--out", str(out), stdin=written)
     assert (done.returncode, done.stderr, out.read_bytes()) == (0, b"", data)
+    with_bytes = run("decode", str(MINI), "-", "--bytes", stdin=b"01000000010161").stdout
+    assert with_bytes.count(b"\n") == 5 and b'//       6  61           name "a"\n' in with_bytes
+    assert run("encode", str(MINI), "-", stdin=with_bytes).stdout == b"01 00 00 00 01 01 61\n"
     done = run("decode", str(MINI), "-", "--frame", "response", "--call", "find", stdin=b"00000000010300016e")
     assert done.stdout == b'< find ok(rid 1, name { x 1, note "n" })\n'
 

@@ -27,7 +27,7 @@ from encode import encode  # noqa: E402
 from examples import encode_frame  # noqa: E402
 from interpret import Incomplete, Message, Refusal, read_frame  # noqa: E402
 from passes import understand  # noqa: E402
-from transcript import json_of, line_of  # noqa: E402
+from transcript import json_of, layout_of, line_of  # noqa: E402
 from vectors import Vector, _value, make_vectors  # noqa: E402
 
 
@@ -137,6 +137,37 @@ def test_text_for_people() -> None:
     assert text_of(decode(p, data, "x", "binary", "request", None, None)) == (
         '> "\\x10\\0\\0\\0\\x04\\0\\x04/img\\0\\0\\0\\x01\\0"'
         "  // refused: byte 11, val: used although its call leaves it empty\n")
+
+
+@pytest.mark.parametrize("path", GOOD, ids=lambda p: p.stem)
+def test_every_byte_of_a_message_has_its_field(path: Path) -> None:
+    p = protocol_of(path)
+    for frame, vector, data in vectors_of(path):
+        call = vector.title.split(":")[0] if frame is p.response else None
+        known = call if call in {c.name for c in p.calls} else None
+        for entry in decode(p, data, "x", "binary", frame.name, known, None).entries:
+            rows = [re.match(r"//   ( *\d+)  ((?:[0-9a-f]{2} ?)*)(?:… (\d+) bytes)? ", line) for line in layout_of(entry)]
+            assert (rows == []) == (not isinstance(entry.outcome, Message))
+            at = 0
+            for row in rows:
+                assert row is not None and int(row[1]) == at
+                shown = bytes.fromhex(row[2])
+                assert data[at : at + len(shown)] == shown
+                at += int(row[3] or len(shown))
+            assert rows == [] or at == len(data)
+
+
+def test_bytes_are_shown_below_their_message() -> None:
+    p = protocol_of(KV)
+    made = decode(p, b"\x20\0\0\0\1\0\0\0\0\0\x19\0\0\0\2\1" + b"a" * 20, "x", "binary", "request", None, None)
+    assert layout_of(made.entries[0]) == [
+        "//       0  20                                              type list",
+        "//       1  00 00 00 01                                     rid 1",
+        "//       5  00 00                                           length of key 0",
+        "//       7  00 00 00 19                                     length of val 25",
+        "//      11  00 00 00 02                                     list_args.limit 2",
+        "//      15  01                                              list_args.content keys",
+        '//      16  61 61 61 61 61 61 61 61 61 61 61 61 … 20 bytes  list_args.after "aaaaaaaaaaaaaaaaaaaa"']
 
 
 def test_the_readme_shows_what_decode_prints() -> None:
