@@ -11,6 +11,13 @@ INTRODUCTION = (
     "pictures with it. Where a command takes a file, - is standard input. "
     "Messages go to standard error: file, line, column, a stable code, and what to do."
 )
+MESSAGES = (
+    ("> get(rid 4, key \"/img\")", "A request: the call, and every field that is not empty."),
+    ("< get ok(rid 4, val \"cdn-a\")", "An answer to get, by its status."),
+    ("< ok(rid 4, val \"cdn-a\")", "An answer to a request that was not seen; bodies are bytes."),
+    ("> \"\\x10\\x00\"", "Bytes that are no message."),
+    ("// ...", "A remark."),
+)
 EXAMPLES = (
     ("caudexc build kv.cdx --out generated", "C, client, reference, vectors and fuzz harnesses"),
     ("caudexc format --check *.cdx", "status 3 if one of them is not in canonical form"),
@@ -41,6 +48,11 @@ def man_page(commands: list[Command], version: str) -> str:
         page += [f".SS caudexc {command.name} {_quoted(command.synopsis)}", _quoted(command.text)]
         for argument in command.arguments:
             page += [".TP", f".B {_quoted(argument.shown)}", _quoted(argument.help)]
+    page += [".SH MESSAGES AS TEXT", "What decode prints and encode reads has a line for each "
+             "message. Values are written as in a description: numbers, names of an enum's values, "
+             "texts in quotes, the fields of a body in braces."]
+    for line, text in MESSAGES:
+        page += [".TP", f".B {_quoted(line)}", _quoted(text)]
     page += [".SH EXIT STATUS"]
     for status, text in STATUSES.items():
         page += [".TP", f".B {status}", text]
@@ -53,5 +65,5 @@ def man_page(commands: list[Command], version: str) -> str:
 
 def _quoted(text: str) -> str:
     """Plain text as man(7) takes it."""
-    text = text.replace("\\", "\\e").replace("-", "\\-")
+    text = text.replace("\\", "\\e").replace("-", "\\-").replace('"', "\\(dq")
     return "\\&" + text if text.startswith((".", "'")) else text

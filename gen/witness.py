@@ -16,6 +16,8 @@ from pairing import Pairing
 from transcript import Entry, line_of, reason_of
 
 MARK = 7
+# Of longer bodies one of a kind is tried on each way: what breaks one call breaks the others.
+LARGE_NBYTES = 1 << 16
 _LETTERS = b"abcdefghijklmnopqrstuvwxyz"
 
 
@@ -99,6 +101,7 @@ class _Case:
 def _cases(pairing: Pairing, way: Way) -> Iterator[_Case]:
     sides = (pairing.old, pairing.new)
     writer, reader = sides if way.is_old_writer else sides[::-1]
+    large: set[str] = set()
     for call in writer.calls:
         other = pairing.counterpart(call, way.is_old_writer)
         name = call.name if way.is_old_writer else pairing.old_name("call", call.name)
@@ -110,7 +113,7 @@ def _cases(pairing: Pairing, way: Way) -> Iterator[_Case]:
             shapes = [*call.answers, *(writer.any_call.answers if writer.any_call else ())]
         for shape in shapes:
             status = _status(pairing, shape, way.is_old_writer)
-            for values in _variants(pairing, way, shape, call, other):
+            for values in _variants(pairing, way, shape, call, other, large):
                 data = encode_frame(shape.frame, values, writer.big_endian)
                 yield _Case(writer, reader, call, other, name, status, data)
 
@@ -125,8 +128,8 @@ def _status(pairing: Pairing, shape: m.Shape, is_old: bool) -> str:
 
 
 def _variants(pairing: Pairing, way: Way, shape: m.Shape, call: m.Call,
-              other: m.Call | None) -> Iterator[Values]:
-    """The message as it usually is, then with one thing changed."""
+              other: m.Call | None, large: set[str]) -> Iterator[Values]:
+    """The message as it usually is, then with one thing changed; `large`: bodies tried already."""
     writer = pairing.old if way.is_old_writer else pairing.new
     base = _base(writer, shape, call)
     yield base
@@ -138,8 +141,11 @@ def _variants(pairing: Pairing, way: Way, shape: m.Shape, call: m.Call,
         name = use.field.name
         yield {**base, name: _body(writer, use.body, use.min)}
         theirs = _counterpart(pairing, way, use, shape, other)
-        if theirs is not None and use.min <= theirs.max + 1 <= use.max:
-            yield {**base, name: _body(writer, use.body, theirs.max + 1)}
+        beyond = theirs.max + 1 if theirs is not None else -1  # the first that they refuse
+        is_fresh = beyond <= LARGE_NBYTES or use.body.name not in large
+        if use.min <= beyond <= use.max and is_fresh:
+            large.add(use.body.name)
+            yield {**base, name: _body(writer, use.body, beyond)}
         if isinstance(use.body, m.Struct):
             for f in use.body.fields:
                 for v in f.type.values if isinstance(f.type, m.Enum) else ():

@@ -160,7 +160,7 @@ def test_the_manual_page_is_sound(tmp_path: Path) -> None:
     page.write_bytes(run("--print-man").stdout)
     done = subprocess.run(["man", "-l", "--warnings", str(page)], capture_output=True, check=False,
                           env={**os.environ, "LC_ALL": "C.UTF-8", "MANWIDTH": "100"}, timeout=60)
-    assert (done.returncode, done.stderr) == (0, b"")
+    assert (done.returncode, done.stderr) == (0, b"") and b'> get(rid 4, key "/img")' in done.stdout
 
 
 def test_decode_and_encode_are_there_and_back(tmp_path: Path) -> None:
