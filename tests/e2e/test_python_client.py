@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -255,6 +256,7 @@ def test_a_unix_socket():
 
         async def main():
             async with kv.AsyncClient(server.address) as remote:
+                await remote.connect()  # it is already
                 return await remote.get(b"/k")
         assert run(main()) == b"v"
 
@@ -369,6 +371,7 @@ def test_async_streams_left_early(server, many):
             assert await remote.get(many[0]) == bytes(1000)
             with pytest.raises(caudex.Error, match="^the rows were closed$"):
                 await rows.__anext__()
+            await remote.scan(b"/many", ENTRIES, b"").aclose()   # never begun
             unread = remote.scan(b"/many", ENTRIES, b"")
             assert await unread.end() == kv.ScanEnd(6000)
             both = await asyncio.gather(*(gather(remote) for _ in range(3)))
@@ -457,6 +460,16 @@ def test_without_reconnect_a_lost_connection_stays_lost(tmp_path):
                 with pytest.raises(caudex.ConnectionLost, match="closed by the peer"):
                     client.ping()
 
+        async def main():
+            async with kv.AsyncClient(server.address, reconnect=False) as remote:
+                await remote.ping()
+                await asyncio.to_thread(server.stop)
+                await asyncio.to_thread(server.start)
+                for _ in range(2):
+                    with pytest.raises(caudex.ConnectionLost, match="closed by the peer"):
+                        await remote.ping()
+        run(main())
+
 
 def half_an_answer(peer):
     for request in requests(peer):
@@ -486,6 +499,46 @@ def test_a_connection_that_ends_inside_an_answer(tmp_path):
         run(main())
 
 
+def resets(peer):
+    """Answers nothing and leaves with a reset, which loses what was on its way."""
+    peer.recv(1)
+    peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
+def test_a_connection_that_is_reset():
+    with Fake(resets) as fake:
+        for value in (b"v", bytes(16 << 20)):   # found out by reading, and by sending
+            with kv.Client(fake.address) as client:
+                with pytest.raises(caudex.ConnectionLost, match="reset by peer|closed by the peer"):
+                    client.put(b"/k", value)
+
+            async def main(value=value):
+                async with kv.AsyncClient(fake.address) as remote:
+                    with pytest.raises(caudex.ConnectionLost):
+                        await remote.put(b"/k", value)
+            run(main())
+
+
+def test_what_waits_for_room_goes_to_the_next_connection():
+    def one_each(peer):
+        for request in requests(peer):
+            peer.sendall(answer(0, kv.Status.BUSY) + answer(request.rid))
+            return
+
+    async def main(address):
+        async with kv.AsyncClient(address, window=1) as remote:
+            assert await asyncio.gather(*(remote.ping() for _ in range(5))) == [None] * 5
+
+    with Fake(one_each) as fake:
+        with kv.Client(fake.address, window=1) as client:
+            pipeline = client.pipeline()
+            sent = [pipeline.ping() for _ in range(5)]
+            assert [p.result() for p in sent] == [None] * 5
+            assert fake.connections == 5
+        run(main(fake.address))
+        assert fake.connections == 10
+
+
 def rows_and_then_nothing(peer):
     for request in requests(peer):
         peer.sendall(answer(request.rid, kv.Status.ROW, b"/a", b"A"))
@@ -509,6 +562,8 @@ def test_a_stream_that_ends_early_is_no_complete_one():
                     async for row in remote.scan(b"", ENTRIES, b""):
                         found.append(row)
                 assert found == [kv.ScanRow(b"/a", b"A")]
+                with pytest.raises(caudex.ConnectionLost):
+                    await remote.scan(b"", ENTRIES, b"").end()
         run(main())
 
 
@@ -589,6 +644,22 @@ def test_an_async_timeout_fails_the_request_and_not_the_connection():
     with Fake(slowly) as fake:
         run(main(fake.address))
         assert fake.connections == 1
+
+
+def test_a_shorter_timeout_comes_before_a_longer_one():
+    async def main(address):
+        async with kv.AsyncClient(address, timeout=TIMEOUT_S) as remote:
+            patient = asyncio.create_task(remote.get(b"/a"))
+            await asyncio.sleep(SOON_S)
+            remote.timeout = SOON_S
+            with pytest.raises(caudex.AnswerTimeout):
+                await remote.get(b"/b")
+            remote.timeout = float("inf")
+            await remote.ping()
+            assert await patient == b"late"
+
+    with Fake(slowly) as fake:
+        run(main(fake.address))
 
 
 def test_no_room_in_time():
@@ -701,6 +772,19 @@ def test_closing_fails_what_is_open():
         client.close()
         with pytest.raises(caudex.ConnectionLost, match="closed on this side$"):
             pending.result()
+
+
+def test_closing_while_it_connects():
+    async def main(address):
+        remote = kv.AsyncClient(address)
+        task = asyncio.create_task(remote.ping())
+        await asyncio.sleep(0)
+        await remote.close()
+        with pytest.raises(caudex.ConnectionLost, match="closed on this side$"):
+            await task
+
+    with Fake(slowly) as fake:
+        run(main(fake.address))
 
 
 def test_a_connect_that_is_cancelled_does_not_cancel_that_of_others(server):

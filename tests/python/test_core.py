@@ -177,7 +177,7 @@ def test_the_place_of_a_wrong_body_counts_from_the_streams_begin() -> None:
 def test_what_the_peer_says_about_the_connection_is_kept() -> None:
     core = Core(PROTOCOL)
     core.receive(answer(0, kv.Status.STOPPING, val=b"bye\n"), 0)
-    assert core.ended is None
+    assert core.ended is None and core.is_over and core.room == 0
     assert isinstance(core.notice, kv.Stopping) and core.notice.val == b"bye\n"
     assert str(core.notice) == "stopping: bye?"
 

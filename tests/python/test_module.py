@@ -154,6 +154,8 @@ frame response {
     rid: u32 correlate;
     /// A.
     args: blob;
+    /// A.
+    count: u16;
 }
 /// A.
 struct pipeline {
@@ -187,14 +189,18 @@ def test_awkward_names_and_texts_become_a_sound_module(tmp_path: Path) -> None:
     finally:
         del sys.path[0]
     assert str(inspect.signature(odd.Client.is_)) == (
-        "(self, pass_: 'int', encode: 'int', request_pass: 'int') -> 'Pipeline_'")
+        "(self, pass_: 'int', encode: 'int', request_pass: 'int') -> 'IsAnswer'")
     assert str(inspect.signature(odd.Client.wait_)) == (
-        "(self, lambda_: 'bytes', pass_: 'int') -> 'bytes'")
+        "(self, lambda_: 'bytes', pass_: 'int') -> 'WaitAnswer'")
     asked = odd._ask_is(1, 2, 3)
     assert asked.values == [1, 0, b"\1\2", 3]
     assert inspect.getdoc(odd.Frame_) == "Lost \\"
     assert inspect.getdoc(odd.AsyncClient_) == 'Says "done"'
     assert odd.Frame_("is", {"args": b"x"}).args_ == b"x"
+    protocol = odd.Client._protocol
+    values = [odd.AsyncClient_.OK, 1, b"\3\4", 5]
+    shape = odd._IS.find(0)
+    assert shape.make(*protocol.accept(shape, values)) == odd.IsAnswer(odd.Pipeline_(3, 4), 5)
     assert odd.Pipeline_(1, 2).encode() == b"\1\2"
 
 

@@ -98,6 +98,7 @@ def test_memory_grows_with_what_arrives_and_not_with_what_is_announced() -> None
     tracemalloc.stop()
     assert parser.held == len(head) + 100000
     assert held < 3 * parser.held
+    assert len(parser._data) == len(head)   # the rest is put together once, when it is complete
 
 
 def test_a_length_above_its_limit_is_refused_before_its_bytes_come() -> None:
