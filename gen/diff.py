@@ -135,8 +135,9 @@ class _Finder:
 
     def note(self, rule: str, text: str, line: int, **more: Any) -> Change:
         """A change; the same text twice is one change with more places."""
+        places = more.pop("places", set())
         change = self.made.setdefault((rule, text), Change(RULES[rule], text, line, **more))
-        change.places |= more.get("places", set())
+        change.places |= places
         return change
 
     def properties(self) -> None:

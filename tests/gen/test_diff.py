@@ -215,6 +215,15 @@ def test_a_description_does_not_differ_from_itself(path: Path) -> None:
     assert diff.compare(protocol_of(text), protocol_of("// Again.\n" + text)) == []
 
 
+def test_a_change_has_its_own_places() -> None:
+    """The set was shared between the changes of one frame, so one grew with the other."""
+    edits = [("bytes<u8, max 20>", "bytes<u8, max 21>"), ("request  { name, more: point }", "request  { name }")]
+    changes = diff.compare(protocol_of(BASE), protocol_of(edited(edits)))
+    places = {c.rule.name: c.places for c in changes}
+    assert places["use-removed"] == {("request", "find", "")}
+    assert len(places["limit-raised"]) > 2
+
+
 def test_a_change_is_told_with_its_witness() -> None:
     changes = diff.compare(protocol_of(BASE), protocol_of(edited([("forget = 0x02", "forget = 0x03")])))
     assert diff.text_of(changes, ("old.cdx", "new.cdx")) == (
