@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from typing import Any, Iterator, Sequence
+from typing import AbstractSet, Any, Iterator, Sequence
 
 import model as m
 from pairing import Pairing, pair, shapes_of, status_of
@@ -133,12 +133,12 @@ class _Finder:
             self.note("renamed", f"{r.what} '{r.old}' is called '{r.new}' now", r.line)
         yield from self.made.values()
 
-    def note(self, rule: str, text: str, line: int, **more: Any) -> Change:
+    def note(self, rule: str, text: str, line: int, places: AbstractSet[Place] = frozenset(),
+             aspects: frozenset[str] = frozenset(), **more: Any) -> None:
         """A change; the same text twice is one change with more places."""
-        places = more.pop("places", set())
         change = self.made.setdefault((rule, text), Change(RULES[rule], text, line, **more))
         change.places |= places
-        return change
+        change.aspects |= aspects
 
     def properties(self) -> None:
         old, new = self.old, self.new

@@ -224,6 +224,15 @@ def test_a_change_has_its_own_places() -> None:
     assert len(places["limit-raised"]) > 2
 
 
+def test_a_type_that_stands_in_several_fields_is_one_change() -> None:
+    """Only the field that was met first was looked at; the others' witnesses had no rule."""
+    base = [("    request  { name }\n    response { }", "    request  { name, more: content }\n    response { }")]
+    longer = [*base, ("bytes<rest, max 10>", "bytes<rest, max 11>")]
+    changes = diff.compare(protocol_of(edited(base)), protocol_of(edited(longer)))
+    assert {c.text.split(" had")[0] for c in changes} == {"type content", "struct point"}
+    assert {c.rule.name for c in changes} == {"limit-raised"}
+
+
 def test_a_change_is_told_with_its_witness() -> None:
     changes = diff.compare(protocol_of(BASE), protocol_of(edited([("forget = 0x02", "forget = 0x03")])))
     assert diff.text_of(changes, ("old.cdx", "new.cdx")) == (
