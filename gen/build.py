@@ -2,6 +2,7 @@
 """Lark's trees to nodes: one method per rule of the grammar, no meaning."""
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Iterable, Union, cast
 
 from lark import Token, Tree
@@ -24,18 +25,104 @@ def span_of(token: Token) -> Span:
     return Span(token.line or 1, token.column or 1, max(1, len(token)))
 
 
+class PartBuilder:
+    """The fields of messages and structs, and expressions."""
+
+    def __init__(self, outer: "Builder") -> None:
+        self.outer = outer
+
+    def parts(self, trees: list[Tree[Token]]) -> tuple[s.PartNode, ...]:
+        return tuple(self.part(tree) for tree in trees)
+
+    def part(self, tree: Tree[Token]) -> s.PartNode:
+        docs, name, kind, *rest = tree.children
+        flags = [span_of(child) for child in rest if isinstance(child, Token)]
+        clauses: dict[str, list[Tree[Token]]] = {}
+        for clause in (child for child in rest if isinstance(child, Tree)):
+            clauses.setdefault(clause.data, []).append(clause)
+
+        def expressions(rule: str) -> tuple[s.ExpressionNode, ...]:
+            return tuple(self.expression(_tree(c.children[-1])) for c in clauses.get(rule, ()))
+
+        wheres = tuple(
+            s.WhereNode(self.expression(_tree(c.children[1])),
+                        self.outer.text(cast(Token, c.children[2])))
+            for c in clauses.get("where", ()))
+        return s.PartNode(self.outer.doc(_tree(docs)), self.outer.word(name),
+                          self.kind(_tree(kind)), next(iter(flags), None), expressions("value"),
+                          expressions("within"), expressions("condition"), wheres)
+
+    def kind(self, tree: Tree[Token]) -> s.KindNode:
+        words = {c.type: c for c in tree.children if isinstance(c, Token)}
+        texts = [c for c in tree.children if isinstance(c, Token) and c.type == "STRING"]
+        sizes = [c for c in tree.children if isinstance(c, Tree) and c.data in ("expr", "size")]
+        name = self.outer.word(words["NAME"]) if "NAME" in words else None
+        first = next(c for c in tree.scan_values(lambda c: isinstance(c, Token)))
+        node = s.KindNode(tree.data, name.span if name else span_of(first), name)
+        if tree.data == "named":
+            word = "big" if "BIG" in words else "little" if "LITTLE" in words else ""
+            return replace(node, word=word)
+        if tree.data in ("literal", "decimal"):
+            return replace(node, text=self.outer.text(texts[0]))
+        if tree.data == "filler":
+            word = "zero" if "ZERO" in words else "skip"
+            return replace(node, word=word, size=self.expression(sizes[0]))
+        if tree.data == "counted":
+            return replace(node, most=self.outer.size(sizes[0]) if sizes else None)
+        if tree.data == "token":
+            return replace(node, pattern=self.outer.text(texts[0]), text=self.outer.text(texts[1]),
+                           most=self.expression(sizes[0]))
+        if tree.data == "choice":
+            return replace(node, arms=tuple(self.arm(c) for c in _trees(tree.children[2:])))
+        limit = self.expression(sizes[-1]) if "MAX" in words else None
+        size = self.expression(sizes[0]) if sizes and "REST" not in words else None
+        return replace(node, size=size, most=limit)
+
+    def arm(self, tree: Tree[Token]) -> s.ArmNode:
+        labels = tuple(self.expression(c) for c in tree.children if isinstance(c, Tree))
+        return s.ArmNode(labels, self.outer.word(tree.children[-1]))
+
+    def expression(self, tree: Tree[Token]) -> s.ExpressionNode:
+        if tree.data == "factor":
+            return self.factor(tree)
+        made = self.expression(_tree(tree.children[0]))
+        for operator, operand in zip(tree.children[1::2], tree.children[2::2]):
+            right = self.expression(_tree(operand))
+            made = s.OperationNode(str(operator), made, right, _joined(made.span, right.span))
+        return made
+
+    def factor(self, tree: Tree[Token]) -> s.ExpressionNode:
+        first, *unit = tree.children
+        if isinstance(first, Tree):
+            return self.expression(first)
+        if first.type == "NAME":
+            return self.outer.word(first)
+        number = self.outer.number(first)
+        scale = UNITS[str(unit[0])] if unit else 1
+        return s.Number(min(NUMBER_MAX, number.value * scale), number.span)
+
+
+def _joined(first: Span, last: Span) -> Span:
+    """From the first to the last, as far as they stand on one line."""
+    if first.line != last.line:
+        return first
+    return Span(first.line, first.column, last.column + last.length - first.column)
+
+
 class Builder:
     """Turns one item's tree into its node."""
 
     def __init__(self, report: Report) -> None:
         self.report = report
+        self.parts = PartBuilder(self)
 
     def item(self, tree: Tree[Token]) -> s.Item:
         docs, body = cast("tuple[Tree[Token], Tree[Token]]", tuple(tree.children))
         doc = self.doc(docs)
         build = {
             "protocol": self.protocol, "type_def": self.type_def, "enum_def": self.enum_def,
-            "struct_def": self.struct_def, "frame_def": self.frame_def,
+            "limit_def": self.limit_def, "struct_def": self.struct_def,
+            "frame_def": self.frame_def, "message_def": self.message_def,
             "any_call": self.any_call, "call_def": self.call_def,
         }[body.data]
         return build(doc, body)
@@ -83,13 +170,17 @@ class Builder:
                                     length if last.line == first.line else first.length))
 
     def enum_def(self, doc: s.Doc, tree: Tree[Token]) -> s.Item:
-        _, name, base, *values = tree.children
-        nodes = []
+        words = [child for child in tree.children if isinstance(child, Token)]
+        values = [child for child in tree.children if isinstance(child, Tree)]
+        kinds = {word.type for word in words}
+        name, base = words[-2:]
+        nodes: list[s.EnumValueNode] = []
         for value in _trees(values):
             docs, label, number, *more = value.children
             nodes.append(s.EnumValueNode(self.doc(_tree(docs)), self.word(label),
                                          self.number(number), bool(more)))
-        return s.EnumNode(doc, self.word(name), self.word(base), tuple(nodes))
+        return s.EnumNode(doc, self.word(name), self.word(base), tuple(nodes), "OPEN" in kinds,
+                          "FLAGS" in kinds)
 
     def fields(self, trees: list[Node]) -> tuple[s.FieldNode, ...]:
         nodes = []
@@ -101,8 +192,16 @@ class Builder:
         return tuple(nodes)
 
     def struct_def(self, doc: s.Doc, tree: Tree[Token]) -> s.Item:
-        _, name, *fields = tree.children
-        return s.StructNode(doc, self.word(name), self.fields(fields))
+        _, name, *parts = tree.children
+        return s.StructNode(doc, self.word(name), self.parts.parts(_trees(parts)))
+
+    def message_def(self, doc: s.Doc, tree: Tree[Token]) -> s.Item:
+        _, name, *parts = tree.children
+        return s.MessageNode(doc, self.word(name), self.parts.parts(_trees(parts)))
+
+    def limit_def(self, doc: s.Doc, tree: Tree[Token]) -> s.Item:
+        _, name, value = tree.children
+        return s.LimitNode(doc, self.word(name), self.parts.expression(_tree(value)))
 
     def frame_def(self, doc: s.Doc, tree: Tree[Token]) -> s.Item:
         _, name, *fields = tree.children

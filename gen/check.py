@@ -6,6 +6,7 @@ from typing import Callable, Iterator, Sequence, Union
 
 import model as m
 import names
+from check_parts import MESSAGE_RULES, owners
 from diagnostics import Note, Report
 from source import Span
 
@@ -15,12 +16,13 @@ HELD_NBYTES_MAX = 256 << 20
 STATES_MAX = 4096
 
 
-Item = Union[m.Bytes, m.Enum, m.Struct, m.Frame]
+Item = Union[m.Bytes, m.Enum, m.Struct, m.Frame, m.Message, m.Limit]
 
 
 def check(protocol: m.Protocol, report: Report) -> None:
     """Applies every rule; errors go to `report`."""
-    for rule in RULES:
+    of_messages = protocol.messages or "message" in protocol.broken
+    for rule in (*SHARED_RULES, *(MESSAGE_RULES if of_messages else CALL_RULES)):
         rule(protocol, report)
 
 
@@ -300,12 +302,29 @@ def parsers_stay_small(p: m.Protocol, report: Report) -> None:
                          f"at most {STATES_MAX}: a frame has fewer fields")
 
 
-RULES: tuple[Callable[[m.Protocol, Report], None], ...] = (
+def calls_have_plain_enums(p: m.Protocol, report: Report) -> None:
+    for e in p.enums:
+        if e.is_open or e.is_flags:
+            report.error("CDX0318", e.span, f"'{e.name}' is not closed",
+                         "frames and bodies of calls have closed enums; "
+                         "open ones and flags are for messages")
+    # A limit is told of once, by its name.
+    for limit in p.limits:
+        report.error("CDX0318", limit.span, f"limit '{limit.name}' beside calls",
+                     "types have limits of their own: bytes<u16, max N>")
+
+
+Rule = Callable[[m.Protocol, Report], None]
+SHARED_RULES: tuple[Rule, ...] = (
     names_fit_c, names_stay_apart_in_c, everything_is_documented, limits_fit_their_length,
-    enum_values_fit, call_numbers_fit, rest_comes_last, bodies_have_no_lengths, frames_are_complete,
+    enum_values_fit,
+)
+CALL_RULES: tuple[Rule, ...] = (
+    call_numbers_fit, rest_comes_last, bodies_have_no_lengths, frames_are_complete,
     calls_stand_where_they_may, lengths_keep_their_names, correlations_agree, calls_are_complete,
     one_status_stands_for_rows, statuses_stand_where_they_may, statuses_of_every_call_are_its_own,
     uses_fit_their_fields, everything_is_used, connections_hold_little, parsers_stay_small,
+    calls_have_plain_enums,
 )
 
 
@@ -323,7 +342,8 @@ def _shapes(p: m.Protocol) -> Iterator[m.Shape]:
 
 
 def _kind(item: Item) -> str:
-    kinds = {m.Bytes: "type", m.Enum: "enum", m.Struct: "struct", m.Frame: "frame"}
+    kinds = {m.Bytes: "type", m.Enum: "enum", m.Struct: "struct", m.Frame: "frame",
+             m.Message: "message", m.Limit: "limit"}
     return kinds[type(item)]
 
 
@@ -335,12 +355,19 @@ def _named(p: m.Protocol) -> Iterator[tuple[str, str, Span]]:
     for item in items:
         yield _kind(item), item.name, item.span
     for e in p.enums:
-        for v in e.values:
+        for v in e.values if not p.messages else ():
             yield "value", v.name, v.span
     holders: Sequence[Union[m.Struct, m.Frame]] = [*p.structs, *p.frames]
     for holder in holders:
         for f in holder.fields:
             yield "field", f.name, f.span
+    for message in p.messages:
+        yield "message", message.name, message.span
+    for limit in p.limits:
+        yield "limit", limit.name, limit.span
+    for owner in owners(p):
+        for part in owner.parts:
+            yield "field", part.name, part.span
     for c in p.calls:
         yield "call", c.name, c.span
 
@@ -348,7 +375,7 @@ def _named(p: m.Protocol) -> Iterator[tuple[str, str, Span]]:
 def _documented(p: m.Protocol) -> Iterator[tuple[str, tuple[str, ...], Span]]:
     if "protocol" not in p.broken:
         yield f"protocol {p.name}", p.doc, p.span
-    items: Sequence[Item] = [*p.types, *p.enums, *p.structs, *p.frames]
+    items: Sequence[Item] = [*p.types, *p.enums, *p.structs, *p.frames, *p.messages, *p.limits]
     for item in items:
         yield f"{_kind(item)} {item.name}", item.doc, item.span
     for e in p.enums:
@@ -358,5 +385,8 @@ def _documented(p: m.Protocol) -> Iterator[tuple[str, tuple[str, ...], Span]]:
     for holder in holders:
         for f in holder.fields:
             yield f"field {holder.name}.{f.name}", f.doc, f.span
+    for owner in owners(p):
+        for part in owner.parts:
+            yield f"field {owner.name}.{part.name}", part.doc, part.span
     for c in [*p.calls, *([p.any_call] if p.any_call else [])]:
         yield f"call {c.name}", c.doc, c.span

@@ -21,6 +21,7 @@ from graph import graph
 from load import read
 from passes import PASSES, STDIN, compile_description, path_of, show_errors, understand
 from plan import Plan
+from program import MessagePlan
 from render import render
 from resolve import PORT_MAX
 from source import SourceFile
@@ -63,14 +64,19 @@ def check(options: argparse.Namespace) -> int:
     return status
 
 
-def _tell_costs(plan: Plan) -> None:
+def _tell_costs(plan: Plan | MessagePlan) -> None:
+    if isinstance(plan, MessagePlan):
+        for message in plan.messages:
+            print(f"{plan.prefix}: {message.name} parser: at most {message.max} bytes of one "
+                  "message are held")
+        return
     for frame in plan.frames:
         held = " + ".join(f"{b.name} {b.max}" for b in frame.bytes_fields)
         print(f"{plan.prefix}: {frame.name} parser: {frame.parser_size} bytes of state; "
               f"at most {frame.spill_max} bytes of one message are held ({held})")
 
 
-def _write(plan: Plan, options: argparse.Namespace) -> None:
+def _write(plan: Plan | MessagePlan, options: argparse.Namespace) -> None:
     write_outputs(Path(options.out), render(plan))
     if options.stamp:
         inputs = [Path(options.description), *sorted(Path(__file__).parent.glob("**/*.*"))]

@@ -195,6 +195,8 @@ class _Reader:
             if value is not None:
                 values[field.name] = value
         for name, extra in args.items():
+            if f"struct {struct.name}.{name}" in self.protocol.broken:
+                continue
             self.report.error("CDX0402", extra.name.span,
                               f"struct {struct.name} has no field '{name}'",
                               did_you_mean(name, [f.name for f in struct.fields]))

@@ -16,7 +16,7 @@ from typing import Any, Iterable, Iterator
 from lark import Token, Tree
 
 from diagnostics import Report
-from load import GRAMMAR, _keyword, _pieces, load
+from load import GRAMMAR, _pieces, keyword, load
 from source import SourceFile
 
 COLUMNS_MAX = 100
@@ -26,8 +26,10 @@ CLAUSE_COLUMNS = 8
 
 # Rules of the grammar that begin a line although nothing ends the one before.
 CLAUSES = frozenset(["request", "row", "response", "example"])
-TIGHT_AFTER = frozenset(["(", "<"])
-TIGHT_BEFORE = frozenset([",", ";", ")", ">", "<", "("])
+TIGHT_AFTER = frozenset(["(", "<", "["])
+TIGHT_BEFORE = frozenset([",", ";", ")", ">", "<", "(", "[", "]"])
+# Behind the braces of a field these belong to it.
+MODIFIERS = frozenset(["within", "if", "where"])
 
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
 
@@ -83,8 +85,8 @@ def _clause_starts(tokens: list[Token]) -> set[int]:
     starts: set[int] = set()
     for piece in _pieces(tokens, Report(SourceFile("", ""))):
         parser: Any = GRAMMAR.parse_interactive("")
-        for token in piece.tokens:
-            parser.feed_token(_keyword(token, parser) if token.type == "NAME" else token)
+        for token, following in zip(piece.tokens, [*piece.tokens[1:], None]):
+            parser.feed_token(keyword(token, following, parser))
         tree: Tree[Token] = parser.feed_eof(piece.tokens[-1])
         for part in tree.iter_subtrees():
             first = part.children[0] if part.children else None
@@ -104,7 +106,7 @@ def _statements(tokens: list[Token], clauses: set[int]) -> Iterator[Statement]:
         following = tokens[at + 1] if at + 1 < len(tokens) else None
         inline += (token == "{" and at not in blocks) - (token == "}" and at not in blocks)
         depth -= token == "}" and at in blocks
-        ends = (at in blocks and (token == "{" or following not in TIGHT_BEFORE)
+        ends = (at in blocks and (token == "{" or following not in TIGHT_BEFORE | MODIFIERS)
                 or inline == 0 and token == ";"
                 or following is not None and at + 1 in blocks and following == "}"
                 or following is not None and following.start_pos in clauses)

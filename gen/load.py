@@ -23,14 +23,19 @@ NESTING_MAX = 64
 # Items whose end has to be guessed, before the rest is given up.
 UNCLOSED_MAX = 20
 
-ITEM_WORDS = frozenset("protocol type enum struct frame any call".split())
+ITEM_WORDS = frozenset(
+    "protocol type limit open enum flags struct frame message any call".split())
 KEYWORDS = {
     word: word.upper()
     for word in (
-        "protocol type bytes max enum more struct frame correlate any call request row "
-        "response example"
+        "protocol type limit bytes max open enum flags more struct frame message correlate "
+        "any call request row response example big little zero skip varint rest match else "
+        "decimal text until within if where"
     ).split()
 }
+# Words that begin a kind of field only before these: elsewhere they may name a type.
+KIND_WORDS = {"zero": ("LSQB",), "skip": ("LSQB",), "varint": ("LESSTHAN",), "match": ("NAME",),
+              "decimal": ("LESSTHAN",), "text": ("STRING",), "rest": ("RSQB", "COMMA")}
 # Invisible, or able to make a line look like another one.
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff]+")
 
@@ -43,7 +48,9 @@ TERMINALS = {
     "VERSION": "a version such as 1.0", "DOC": "a '///' line", "UNIT": "KiB, MiB or GiB",
     "LBRACE": "'{'", "RBRACE": "'}'", "LPAR": "'('", "RPAR": "')'", "COLON": "':'",
     "SEMICOLON": "';'", "COMMA": "','", "EQUAL": "'='", "LESSTHAN": "'<'", "MORETHAN": "'>'",
-    "VBAR": "'|'", "PLUS": "'+'", "__ANON_0": "'->'", "$END": "the end of the item",
+    "VBAR": "'|'", "PLUS": "'+'", "MINUS": "'-'", "STAR": "'*'", "MASK": "'&'", "AND": "'&&'",
+    "OR": "'||'", "COMPARISON": "a comparison", "LSQB": "'['", "RSQB": "']'", "ARROW": "'->'",
+    "GIVES": "'=>'", "$END": "the end of the item",
 }
 
 GRAMMAR = Lark(
@@ -211,11 +218,11 @@ def _parse(piece: Piece, report: Report) -> Tree[Token] | None:
     # Untyped: lark 1.1.5 has no types here.
     parser: Any = GRAMMAR.parse_interactive("")
     before: Token | None = None
-    for token in piece.tokens:
+    for token, following in zip(piece.tokens, [*piece.tokens[1:], None]):
         _check_documentation(before, token, report)
         before = token
         try:
-            parser.feed_token(_keyword(token, parser) if token.type == "NAME" else token)
+            parser.feed_token(keyword(token, following, parser))
         except UnexpectedToken as error:
             _misfit(token, error, report)
             if token.type != "DOC":
@@ -240,8 +247,11 @@ def _check_documentation(before: Token | None, token: Token, report: Report) -> 
                      Note(span_of(token), "the next item is here"))
 
 
-def _keyword(token: Token, parser: Any) -> Token:
+def keyword(token: Token, following: Token | None, parser: Any) -> Token:
     """The token as a keyword or unit where the grammar takes one, else as it is."""
+    if token.type != "NAME" or (following is not None and str(token) in KIND_WORDS
+                                and following.type not in KIND_WORDS[str(token)]):
+        return token
     kind = "UNIT" if str(token) in UNITS else KEYWORDS.get(str(token))
     if kind is None or kind not in parser.choices() or kind not in parser.accepts():
         return token

@@ -39,13 +39,20 @@ class EnumValue:
 
 @dataclass(frozen=True)
 class Enum:
-    """A closed set of numbers: any other is refused."""
+    """A set of numbers. Any other is refused unless it is open; flags are single bits of one."""
 
     name: str
     doc: tuple[str, ...]
     span: Span
     width: int
     values: tuple[EnumValue, ...]
+    is_open: bool = False
+    is_flags: bool = False
+
+    @property
+    def mask(self) -> int:
+        """All bits of a set of flags."""
+        return sum(v.value for v in self.values)
 
 
 @dataclass(frozen=True)
@@ -72,14 +79,193 @@ class Field:
         return isinstance(self.type, Bytes)
 
 
+# ---- parts: the fields of messages, and of structs in messages ----
+
+@dataclass(frozen=True)
+class Constant:
+    value: int
+    span: Span
+
+
+@dataclass(frozen=True)
+class Ref:
+    """The number in an earlier part of the same message or struct."""
+
+    name: str
+    span: Span
+
+
+@dataclass(frozen=True)
+class Operation:
+    """`left operator right`; comparisons and `&&`, `||` are 0 or 1."""
+
+    operator: str
+    left: "Expression"
+    right: "Expression"
+    span: Span
+
+
+Expression = Union[Constant, Ref, Operation]
+
+
+@dataclass(frozen=True)
+class Integer:
+    """An integer of `width` bytes."""
+
+    width: int
+    signed: bool
+    big_endian: bool
+    enum: Enum | None = None
+
+
+@dataclass(frozen=True)
+class Varint:
+    """LEB128 in its shortest form, of a value of `width` bytes; signed: zigzag."""
+
+    width: int
+    signed: bool
+
+
+@dataclass(frozen=True)
+class Decimal:
+    """An integer in decimal digits up to `end`, in its shortest form."""
+
+    width: int
+    signed: bool
+    end: bytes
+
+
+@dataclass(frozen=True)
+class Token:
+    """At most `max` bytes that match `pattern` as a whole, up to `end`."""
+
+    pattern: str
+    end: bytes
+    max: int
+
+
+@dataclass(frozen=True)
+class Literal:
+    data: bytes
+
+
+@dataclass(frozen=True)
+class Filler:
+    """`size` bytes that say nothing: zeros, or anything at all."""
+
+    size: int
+    zero: bool
+
+
+@dataclass(frozen=True)
+class Counted:
+    """Bytes directly behind their length."""
+
+    width: int
+    big_endian: bool
+    max: int
+
+
+@dataclass(frozen=True)
+class Sized:
+    """Bytes whose length is said elsewhere; None: what is left of the bound around them."""
+
+    length: Expression | None
+    max: int
+
+
+@dataclass(frozen=True)
+class Array:
+    """`count` structs, or as many as fill the bound around them."""
+
+    element: "Struct"
+    count: Expression | None
+    max: int
+
+
+@dataclass(frozen=True)
+class Arm:
+    values: tuple[int, ...]
+    struct: "Struct | None"  # None: no bytes
+    span: Span
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The struct that belongs to the value of `tag`; `other` for all that have no arm."""
+
+    tag: str
+    arms: tuple[Arm, ...]
+    other: Arm | None
+
+
+PartType = Union[Integer, Varint, Decimal, Token, Literal, Filler, Counted, Sized, Array, Choice,
+                 "Struct"]
+
+
+@dataclass(frozen=True)
+class Where:
+    """What must hold once the part has been read, and what is said when it does not."""
+
+    test: Expression
+    text: str
+    span: Span
+
+
+@dataclass(frozen=True)
+class Part:
+    name: str
+    doc: tuple[str, ...]
+    span: Span
+    type: PartType
+    type_span: Span
+    value: int | None = None              # the only one
+    within: Expression | None = None      # fills so many bytes exactly
+    condition: Expression | None = None   # is there only when this is not 0
+    wheres: tuple[Where, ...] = ()
+    derived: "Derived | None" = None      # how an encoder finds the number; None: it is given
+
+
+@dataclass(frozen=True)
+class Derived:
+    """A number that says the size or count of part `about`, which is scale * number + rest."""
+
+    about: str
+    is_count: bool
+    scale: int
+    rest: Expression | None
+
+
+@dataclass(frozen=True)
+class Message:
+    """What a stream of its own consists of, one after the other."""
+
+    name: str
+    doc: tuple[str, ...]
+    span: Span
+    parts: tuple[Part, ...]
+
+
+@dataclass(frozen=True)
+class Limit:
+    """A named number."""
+
+    name: str
+    doc: tuple[str, ...]
+    span: Span
+    value: int
+
+
 @dataclass(frozen=True)
 class Struct:
-    """A typed body: what a call puts inside a bytes field."""
+    """A typed body: what a call puts inside a bytes field; or a part of messages."""
 
     name: str
     doc: tuple[str, ...]
     span: Span
     fields: tuple[Field, ...]
+    # The same as parts, when the protocol consists of messages.
+    parts: tuple[Part, ...] = ()
 
     @property
     def is_sound(self) -> bool:
@@ -210,6 +396,8 @@ class Protocol:
     frames: tuple[Frame, ...] = ()
     calls: tuple[Call, ...] = ()
     any_call: Call | None = None
+    limits: tuple[Limit, ...] = ()
+    messages: tuple[Message, ...] = ()
     used: frozenset[str] = field(default_factory=frozenset)
     # What has errors already and may be missing here: "call NAME", "frame NAME.FIELD", bare names.
     broken: frozenset[str] = field(default_factory=frozenset)

@@ -93,6 +93,9 @@ CLIENT_NAMES = (
 
 def of_file_scope(p: m.Protocol) -> Iterator[tuple[str, str, Span]]:
     """Every name of file scope in generated C, as (what it is, the name, what it comes from)."""
+    if p.messages:
+        yield from _of_messages(p)
+        return
     for name in ("version_major", "version_minor", "port", "parser_stamp", "calls_count"):
         yield f"a constant of {p.name}", upper(join(p.prefix, name)), p.span
     for name in ("calls", "call", "call_name", "handlers", "dispatch"):
@@ -114,6 +117,37 @@ def of_file_scope(p: m.Protocol) -> Iterator[tuple[str, str, Span]]:
             yield f"field '{x.name}'", upper(f"{p.prefix}__field_{s.name}_{x.name}"), x.span
     yield from _of_frames(p)
     yield from _of_calls(p)
+
+
+def _of_messages(p: m.Protocol) -> Iterator[tuple[str, str, Span]]:
+    for name in ("version_major", "version_minor", "port", "parser_stamp"):
+        yield f"a constant of {p.name}", upper(join(p.prefix, name)), p.span
+    for limit in p.limits:
+        yield f"limit '{limit.name}'", upper(join(p.prefix, limit.name)), limit.span
+    for e in p.enums:
+        yield f"enum '{e.name}'", join(p.prefix, e.name), e.span
+        yield f"enum '{e.name}'", join(p.prefix, e.name, "name"), e.span
+        for v in e.values:
+            yield f"value '{v.name}'", upper(join(p.prefix, e.name, v.name)), v.span
+    for s in p.structs:
+        for name in ("", "size", "encode", "next", "nbytes", "fill", "put", "view"):
+            yield f"struct '{s.name}'", join(p.prefix, s.name, name), s.span
+        for x in s.parts:
+            yield f"field '{x.name}'", upper(f"{p.prefix}__field_{s.name}_{x.name}"), x.span
+    for f in p.messages:
+        yield f"message '{f.name}'", join(p.prefix, f.name), f.span
+        for name in FRAME_FUNCTIONS:
+            yield f"message '{f.name}'", join(p.prefix, f.name, name), f.span
+        for name in FRAME_LIMITS:
+            yield f"message '{f.name}'", upper(join(p.prefix, f.name, name)), f.span
+        for x in f.parts:
+            yield f"field '{x.name}'", upper(f"{p.prefix}__field_{f.name}_{x.name}"), x.span
+
+
+def integer(width: int, signed: bool) -> str:
+    """The smallest C type for an integer of `width` bytes."""
+    held = next(n for n in (1, 2, 4, 8) if n >= width)
+    return f"{'' if signed else 'u'}int{held * 8}_t"
 
 
 def _of_frames(p: m.Protocol) -> Iterator[tuple[str, str, Span]]:

@@ -7,11 +7,13 @@ from pathlib import Path
 
 import model as m
 from check import check
+from cli import Failure
 from diagnostics import Report
 from dump import dump
 from examples import with_examples
 from load import load, read
 from plan import Plan, make_plan
+from program import MessagePlan, make_message_plan
 from resolve import resolve
 
 PASSES = ("load", "resolve", "check", "plan")
@@ -24,20 +26,23 @@ def path_of(argument: str) -> tuple[Path, str]:
     return (Path("/dev/stdin"), "<stdin>") if argument == STDIN else (Path(argument), argument)
 
 
-def compile_description(path: Path, name: str, dump_after: str | None = None) -> Plan | None:
+def compile_description(path: Path, name: str, dump_after: str | None = None) -> Plan | MessagePlan | None:
     """The plan of the description at `path`, or None after its errors were shown."""
-    protocol = understand(path, name, "nothing was written", dump_after)
+    protocol = understand(path, name, "nothing was written", dump_after, of_calls=False)
     if protocol is None:
         return None
-    plan = make_plan(protocol)
+    plan = make_message_plan(protocol) if protocol.messages else make_plan(protocol)
     if dump_after == "plan":
         print(dump(plan), end="")
     return plan
 
 
 def understand(path: Path, name: str, consequence: str,
-               dump_after: str | None = None) -> m.Protocol | None:
-    """The checked model, or None after errors were shown; `consequence` is what ends them."""
+               dump_after: str | None = None, of_calls: bool = True) -> m.Protocol | None:
+    """The checked model, or None after errors were shown; `consequence` is what ends them.
+
+    With `of_calls` a protocol that consists of messages is refused.
+    """
     lines: list[str] = []
     source = read(path, name, lines)
     if source is None:
@@ -59,6 +64,8 @@ def understand(path: Path, name: str, consequence: str,
     if report.found:
         show_errors(report, consequence)
         return None
+    if of_calls and protocol.messages:
+        raise Failure(f"{name}: this command is for protocols of calls, not of messages")
     return protocol
 
 

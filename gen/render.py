@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import jinja2
 
 from layout import finish
 from plan import Plan
+from program import MessagePlan
 from python import make_python
 from reference import make_reference
 from vectors import make_vectors
@@ -43,10 +45,21 @@ OUTPUTS = (
     Output("vectors.md.j2", "vectors/{p}_{frame}.md"),
 )
 
+# Of a protocol that consists of messages.
+MESSAGE_OUTPUTS = (
+    Output("message_header.h.j2", "include/caudex/{p}.h"),
+    Output("message_internal.h.j2", "{p}_internal.h"),
+    Output("message_parse.c.j2", "{p}_parse.c"),
+    Output("message_encode.c.j2", "{p}_encode.c"),
+    Output("message_trace.h.j2", "{p}_trace.h"),
+)
 
-def render(plan: Plan) -> dict[str, str]:
+
+def render(plan: Plan | MessagePlan) -> dict[str, str]:
     """All outputs: path relative to the output folder → text."""
     environment = _environment()
+    if isinstance(plan, MessagePlan):
+        return _render_messages(environment, plan)
     environment.globals["parser_stamp"] = _parser_stamp(environment, plan)
     texts: dict[str, str] = {}
     for output in OUTPUTS:
@@ -61,6 +74,16 @@ def render(plan: Plan) -> dict[str, str]:
         else:
             path = output.path.format(p=plan.prefix)
             texts[path] = _text(template.render(plan=plan, **_extra(output, plan)), path)
+    return texts
+
+
+def _render_messages(environment: jinja2.Environment, plan: MessagePlan) -> dict[str, str]:
+    walks = environment.get_template("message_parse.c.j2").render(plan=plan)
+    environment.globals["parser_stamp"] = hashlib.sha256(walks.encode()).hexdigest()[:16]
+    texts = {}
+    for output in MESSAGE_OUTPUTS:
+        path = output.path.format(p=plan.prefix)
+        texts[path] = _text(environment.get_template(output.template).render(plan=plan), path)
     return texts
 
 
@@ -92,6 +115,7 @@ def _environment() -> jinja2.Environment:
         trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True,
     )
     environment.filters["prefix"] = lambda text, before: f"{before}{text}"
+    environment.filters["shift"] = lambda text: textwrap.indent(text, "    ")
     environment.filters["suffix"] = lambda text, after: f"{text}{after}"
     return environment
 

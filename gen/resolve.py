@@ -8,9 +8,12 @@ import model as m
 import syntax as s
 from diagnostics import Note, Report, did_you_mean
 from load import Loaded
+from resolve_parts import INTEGER, PartResolver
 from source import SourceFile, Span
 
 WIDTHS = {"u8": 1, "u16": 2, "u32": 4, "u64": 8}
+# Words that begin a type, and so name none.
+WORDS = frozenset("call bytes rest nothing".split())
 PORT_MAX = 65535
 VERSION_MAX = 65535
 # Stands in for a limit that was not given.
@@ -21,14 +24,14 @@ Node = TypeVar("Node")
 
 def resolve(source: SourceFile, loaded: Loaded, report: Report) -> m.Protocol:
     """The model. What had errors is left out and named in `broken`, so that it is told once."""
-    return _Resolver(source, loaded, report).protocol()
+    return Resolver(source, loaded, report).protocol()
 
 
 def _only(items: Iterable[s.Item], kind: type[Node]) -> list[Node]:
     return [item for item in items if isinstance(item, kind)]
 
 
-class _Resolver:
+class Resolver:
     def __init__(self, source: SourceFile, loaded: Loaded, report: Report) -> None:
         self.source = source
         self.items = loaded.items
@@ -51,16 +54,46 @@ class _Resolver:
         if not heads and "protocol" not in self.broken:
             self.report.error("CDX0301", Span(1, 1, 1), "the description has no protocol",
                               "begin with: protocol name 1.0 { endian big; port 7117; }")
+        head = self.head(heads[0]) if heads else self.no_head()
         self.types()
+        if _only(self.items, s.MessageNode):
+            return self.of_messages(head)
+        limits = tuple(m.Limit(n.name.text, n.doc.lines, n.name.span, 0)
+                       for n in _only(self.items, s.LimitNode) if self.declare(n.name))
         self.bodies()
         frames = [self.frame(f) for f in _only(self.items, s.FrameNode)]
         calls, any_call = self.calls()
-        head = self.head(heads[0]) if heads else self.no_head()
         return m.Protocol(
             **head, types=tuple(self.bytes.values()), enums=tuple(self.enums.values()),
             structs=tuple(self.structs.values()), frames=tuple(f for f in frames if f),
-            calls=calls, any_call=any_call, used=frozenset(self.used),
+            calls=calls, any_call=any_call, limits=limits, used=frozenset(self.used),
             broken=frozenset(self.broken),
+        )
+
+    def of_messages(self, head: dict[str, Any]) -> m.Protocol:
+        """A protocol that consists of messages: it has neither frames nor calls."""
+        for item in self.items:
+            if isinstance(item, (s.FrameNode, s.CallNode)):
+                at = item.name.span if item.name else item.span
+                self.report.error("CDX0319", at, "frames and calls beside messages",
+                                  "a protocol consists of calls, or of messages")
+        structs = [n for n in _only(self.items, s.StructNode) if self.declare(n.name)]
+        resolver = PartResolver(self, structs, head["big_endian"])
+        for limit in _only(self.items, s.LimitNode):
+            if self.declare(limit.name):
+                resolver.limit(limit)
+        messages = [resolver.message(n) for n in _only(self.items, s.MessageNode)
+                    if self.declare(n.name)]
+        for node in structs:
+            if node.name.text not in resolver.structs:
+                used = node.name.text in self.used
+                resolver.struct(node.name.text, node.name.span)
+                self.used -= set() if used else {node.name.text}
+        ordered = [resolver.structs[n.name.text] for n in structs if n.name.text in resolver.structs]
+        return m.Protocol(
+            **head, types=tuple(self.bytes.values()), enums=tuple(self.enums.values()),
+            structs=tuple(ordered), used=frozenset(self.used), broken=frozenset(self.broken),
+            limits=tuple(resolver.limits.values()), messages=tuple(messages),
         )
 
     # ---- the protocol block ----
@@ -109,7 +142,7 @@ class _Resolver:
 
     def declare(self, name: s.Word) -> bool:
         """False, with an error, when the name is taken already."""
-        if name.text in WIDTHS or name.text in ("call", "bytes", "rest"):
+        if name.text in WIDTHS or INTEGER.match(name.text) or name.text in WORDS:
             self.report.error("CDX0202", name.span, f"'{name.text}' is a word of the language",
                               "choose another name")
             self.broken.add(name.text)
@@ -153,7 +186,8 @@ class _Resolver:
         values = tuple(m.EnumValue(v.name.text, v.doc.lines, v.name.span, v.value.value,
                                    v.value.span, v.more)
                        for v, is_first in zip(node.values, firsts) if is_first)
-        return m.Enum(node.name.text, node.doc.lines, node.name.span, width or 8, values)
+        return m.Enum(node.name.text, node.doc.lines, node.name.span, width or 8, values,
+                      node.is_open, node.is_flags)
 
     def unique(self, names: list[s.Word], what: str) -> list[bool]:
         """For each name whether it is the first of its kind here; an error where not."""
@@ -201,11 +235,26 @@ class _Resolver:
                 self.broken |= {owner, f"{owner}.{node.name.text}"}
         return tuple(fields)
 
+    def plain_fields(self, owner: str, nodes: tuple[s.PartNode, ...]) -> tuple[m.Field, ...]:
+        """The fields of a call's body: a name and a type each."""
+        plain = []
+        for node in nodes:
+            kind = node.kind
+            if (kind.rule == "named" and kind.name is not None and not kind.word and not
+                    (node.values or node.bounds or node.conditions or node.wheres)):
+                plain.append(s.FieldNode(node.doc, node.name, kind.name, node.correlate))
+                continue
+            self.report.error("CDX0318", kind.span, f"'{node.name.text}' cannot stand in a body",
+                              "the body of a call has integers, enums and bytes; "
+                              "everything else is for messages")
+            self.broken |= {owner, f"{owner}.{node.name.text}"}
+        return self.fields(owner, tuple(plain))
+
     def bodies(self) -> None:
         nodes = _only(self.items, s.StructNode)
         firsts = [self.declare(node.name) for node in nodes]
         for node, is_first in zip(nodes, firsts):
-            fields = self.fields(f"struct {node.name.text}", node.fields)
+            fields = self.plain_fields(f"struct {node.name.text}", node.parts)
             if is_first:
                 self.structs[node.name.text] = m.Struct(node.name.text, node.doc.lines,
                                                         node.name.span, fields)

@@ -66,10 +66,14 @@ class EnumValueNode:
 
 @dataclass(frozen=True)
 class EnumNode:
+    """An enum, or a set of flags."""
+
     doc: Doc
     name: Word
     base: Word
     values: tuple[EnumValueNode, ...]
+    is_open: bool = False
+    is_flags: bool = False
 
 
 @dataclass(frozen=True)
@@ -81,10 +85,86 @@ class FieldNode:
 
 
 @dataclass(frozen=True)
+class OperationNode:
+    """`left operator right`."""
+
+    operator: str
+    left: "ExpressionNode"
+    right: "ExpressionNode"
+    span: Span
+
+
+ExpressionNode = Union[Word, Number, OperationNode]
+
+
+@dataclass(frozen=True)
+class KindNode:
+    """What a part is made of: `rule` is the grammar's name for the form.
+
+    named: name, order. literal: text. filler: word (zero or skip), size. varint: name.
+    counted: name (of the length), most. sized: size (None: the rest), most.
+    array: name, size, most. choice: name (of the tag), arms. decimal: name, text (its end).
+    token: pattern, text (its end), most.
+    """
+
+    rule: str
+    span: Span
+    name: Word | None = None
+    word: str = ""
+    text: Text | None = None
+    pattern: Text | None = None
+    size: ExpressionNode | None = None
+    most: ExpressionNode | None = None
+    arms: tuple["ArmNode", ...] = ()
+
+
+@dataclass(frozen=True)
+class ArmNode:
+    """`a | b => struct;`; without labels it is `else`."""
+
+    labels: tuple[ExpressionNode, ...]
+    name: Word
+
+
+@dataclass(frozen=True)
+class WhereNode:
+    test: ExpressionNode
+    text: Text
+
+
+@dataclass(frozen=True)
+class PartNode:
+    """A field of a message or struct that is more than a name and a type."""
+
+    doc: Doc
+    name: Word
+    kind: KindNode
+    correlate: Span | None
+    values: tuple[ExpressionNode, ...] = ()
+    bounds: tuple[ExpressionNode, ...] = ()
+    conditions: tuple[ExpressionNode, ...] = ()
+    wheres: tuple[WhereNode, ...] = ()
+
+
+@dataclass(frozen=True)
+class LimitNode:
+    doc: Doc
+    name: Word
+    value: ExpressionNode
+
+
+@dataclass(frozen=True)
+class MessageNode:
+    doc: Doc
+    name: Word
+    parts: tuple[PartNode, ...]
+
+
+@dataclass(frozen=True)
 class StructNode:
     doc: Doc
     name: Word
-    fields: tuple[FieldNode, ...]
+    parts: tuple[PartNode, ...]
 
 
 @dataclass(frozen=True)
@@ -150,4 +230,5 @@ class CallNode:
     span: Span
 
 
-Item = Union[ProtocolNode, TypeNode, EnumNode, StructNode, FrameNode, CallNode]
+Item = Union[ProtocolNode, TypeNode, LimitNode, EnumNode, StructNode, FrameNode, MessageNode,
+             CallNode]

@@ -74,6 +74,8 @@ def whole(example: str) -> str:
     example = example.replace("    // … and a thousand fields more\n", "".join(
         f"    /// One.\n    f{n}: u64;\n" for n in range(1000)))
     shown = set(KEY.findall(example))
+    if re.search(r"^message ", example, re.M):  # such a protocol has neither frames nor calls
+        return AROUND.split("\n\n")[0] + "\n\n" + example
     around = re.split(r"(?<=\n)\n(?=///)", AROUND)
     return "\n".join([item for item in around if KEY.search(item)[0] not in shown] + [example])
 

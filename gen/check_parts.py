@@ -1,0 +1,212 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What makes messages and their structs sound: one function per rule."""
+from __future__ import annotations
+
+from typing import Iterator, Union
+
+import expressions as x
+import model as m
+from diagnostics import Note, Report
+from sizes import NUMBERS, parts_size, type_size, value_ranges
+
+# A connection that can make its server hold more than this is a mistake in the description.
+HELD_NBYTES_MAX = 256 << 20
+# A parser's steps are numbered in 16 bits, and structs are laid out where they are used.
+STEPS_MAX = 4096
+
+Owner = Union[m.Message, m.Struct]
+
+
+def owners(p: m.Protocol) -> Iterator[Owner]:
+    """Everything that has parts."""
+    yield from p.messages
+    yield from p.structs
+
+
+def messages_have_bytes(p: m.Protocol, report: Report) -> None:
+    for owner in owners(p):
+        what = "message" if isinstance(owner, m.Message) else "struct"
+        if not owner.parts and f"{what} {owner.name}" not in p.broken:
+            report.error("CDX0315", owner.span, f"{what} {owner.name} has no fields",
+                         "give it at least one")
+        elif what == "message" and parts_size(owner.parts)[0] == 0:
+            report.error("CDX0307", owner.span, f"message {owner.name} may have no bytes at all",
+                         "begin it with something that is always there")
+
+
+def numbers_fit(p: m.Protocol, report: Report) -> None:
+    for owner in owners(p):
+        for part in owner.parts:
+            if part.value is None:
+                continue
+            if not isinstance(part.type, NUMBERS):
+                report.error("CDX0318", part.type_span, f"'{part.name}' cannot have one value",
+                             "only numbers can; for bytes write the text itself as the type")
+                continue
+            bits = 8 * part.type.width - part.type.signed
+            if part.value >= 1 << bits:
+                report.error("CDX0305", part.type_span, f"{part.value} does not fit '{part.name}'",
+                             f"at most {(1 << bits) - 1}")
+
+
+def flags_are_bits(p: m.Protocol, report: Report) -> None:
+    for e in p.enums:
+        for v in e.values if e.is_flags else ():
+            if bin(v.value).count("1") != 1:
+                report.error("CDX0323", v.value_span, f"the flag '{v.name}' is not one bit",
+                             "give it 1, 2, 4, 8, …: several flags are told by &")
+
+
+def expressions_stay_in_range(p: m.Protocol, report: Report) -> None:
+    for owner in owners(p):
+        if not _is_sound(p, owner):
+            continue
+        for at, part in enumerate(owner.parts):
+            for expression in _expressions(part):
+                known = owner.parts[: at + 1]
+                wide = x.overflow(expression, value_ranges(known))
+                if wide is not None:
+                    report.error("CDX0320", wide.span, "64 bits cannot hold every value of this",
+                                 "use narrower numbers, or compare before you add")
+
+
+def _expressions(part: m.Part) -> Iterator[m.Expression]:
+    of = part.type
+    found = [part.within, part.condition, *(w.test for w in part.wheres),
+             of.length if isinstance(of, m.Sized) else None,
+             of.count if isinstance(of, m.Array) else None]
+    yield from (e for e in found if e is not None)
+
+
+def _is_sound(p: m.Protocol, owner: Owner) -> bool:
+    what = "message" if isinstance(owner, m.Message) else "struct"
+    return f"{what} {owner.name}" not in p.broken
+
+
+def clauses_stand_where_they_may(p: m.Protocol, report: Report) -> None:
+    for owner in owners(p):
+        for part in owner.parts:
+            if part.wheres and not isinstance(part.type, (*NUMBERS, m.Filler)):
+                report.error("CDX0318", part.wheres[0].span, f"'{part.name}' is no number",
+                             "'where' stands behind the last number that it is about")
+            bounded = isinstance(part.type, (m.Array, m.Choice, m.Struct, m.Sized))
+            if part.within is not None and not bounded:
+                report.error("CDX0318", part.type_span, f"'{part.name}' cannot fill a bound",
+                             "'within' is for structs, arrays and choices")
+
+
+def limits_say_something(p: m.Protocol, report: Report) -> None:
+    for owner in owners(p):
+        for part in owner.parts:
+            of = part.type
+            if isinstance(of, (m.Sized, m.Array, m.Counted, m.Token)) and of.max == 0:
+                report.error("CDX0304", part.type_span, "bytes that are always empty",
+                             "give a maximum of at least 1")
+            if isinstance(of, m.Filler) and of.size == 0:
+                report.error("CDX0304", part.type_span, "bytes that are always empty", "remove it")
+
+
+# ---- ends ----
+
+def takes_rest(of: m.PartType | None) -> bool:
+    """Whether only the bound around it says where it ends."""
+    if isinstance(of, m.Sized):
+        return of.length is None
+    if isinstance(of, m.Array):
+        return of.count is None
+    if isinstance(of, m.Choice):
+        return any(takes_rest(arm.struct) for arm in (*of.arms, of.other) if arm is not None)
+    if isinstance(of, m.Struct) and of.parts:
+        last = of.parts[-1]
+        return last.within is None and takes_rest(last.type)
+    return False
+
+
+def everything_ends(p: m.Protocol, report: Report) -> None:
+    for owner in owners(p):
+        for part in owner.parts:
+            is_last = isinstance(owner, m.Struct) and part is owner.parts[-1]
+            of = part.type
+            if part.within is None and takes_rest(of) and not is_last:
+                report.error("CDX0307", part.type_span, f"nothing says where '{part.name}' ends",
+                             "say how many bytes it fills: within N, or put it last in a struct "
+                             "that is bounded")
+            if isinstance(of, m.Array) and takes_rest(of.element):
+                report.error("CDX0307", part.type_span,
+                             f"nothing says where an element of '{part.name}' ends",
+                             "an element takes no rest: give its last field a length",
+                             Note(of.element.span, "described here"))
+            elif isinstance(of, m.Array) and type_size(of.element)[0] == 0:
+                report.error("CDX0307", part.type_span,
+                             f"an element of '{part.name}' may have no bytes",
+                             "begin it with something that is always there",
+                             Note(of.element.span, "described here"))
+
+
+def ends_can_be_found(p: m.Protocol, report: Report) -> None:
+    for owner in owners(p):
+        for part in owner.parts:
+            of = part.type
+            if not isinstance(of, (m.Token, m.Decimal)):
+                continue
+            if not of.end:
+                report.error("CDX0307", part.type_span, f"nothing ends '{part.name}'",
+                             'give the bytes that end it: until "\\r\\n"')
+            elif isinstance(of, m.Decimal) and of.end[:1] in b"-0123456789":
+                report.error("CDX0324", part.type_span, "a number cannot end in a digit",
+                             "end it with another byte")
+
+
+# ---- cost and use ----
+
+def connections_hold_little(p: m.Protocol, report: Report) -> None:
+    for message in p.messages:
+        held = parts_size(message.parts)[1]
+        if held > HELD_NBYTES_MAX:
+            report.error("CDX0501", message.span,
+                         f"one {message.name} can make its receiver hold {held} bytes",
+                         f"at most {HELD_NBYTES_MAX}: give its bytes and arrays smaller limits")
+
+
+def parsers_stay_small(p: m.Protocol, report: Report) -> None:
+    for message in p.messages:
+        steps = _steps(message.parts)
+        if steps > STEPS_MAX:
+            report.error("CDX0502", message.span,
+                         f"the parser of {message.name} needs {steps} states",
+                         f"at most {STEPS_MAX}: structs are laid out wherever they are used")
+
+
+def _steps(parts: tuple[m.Part, ...]) -> int:
+    total = 0
+    for part in parts:
+        of = part.type
+        inner: list[m.Struct] = []
+        if isinstance(of, m.Struct):
+            inner = [of]
+        elif isinstance(of, m.Array):
+            inner = [of.element]
+        elif isinstance(of, m.Choice):
+            inner = [a.struct for a in (*of.arms, of.other) if a is not None and a.struct is not None]
+        total += 4 + sum(_steps(s.parts) for s in inner)
+        if total > 100 * STEPS_MAX:
+            break
+    return total
+
+
+def everything_is_used(p: m.Protocol, report: Report) -> None:
+    if p.broken:
+        return  # what is broken may use it
+    kinds = (("type", p.types), ("enum", p.enums), ("struct", p.structs), ("limit", p.limits))
+    for kind, items in kinds:
+        for item in items:
+            if item.name not in p.used:
+                report.error("CDX0314", item.span, f"{kind} '{item.name}' is used by nothing",
+                             "use it or remove it")
+
+
+MESSAGE_RULES = (
+    messages_have_bytes, numbers_fit, flags_are_bits, expressions_stay_in_range,
+    clauses_stand_where_they_may, limits_say_something, everything_ends, ends_can_be_found,
+    connections_hold_little, parsers_stay_small, everything_is_used,
+)

@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/**
+ * What the parsers of messages stand on: a message's bytes, of which the first may lie
+ * in the spill and the others in the input, and reading numbers of every form from them.
+ *
+ *     message   | 0 …            kept | … what is there     have | not here yet …
+ *                 in the spill          in the input
+ *
+ * A walk (generated) goes through the message step by step. It stops where bytes are
+ * missing, and goes on there when they have come.
+ */
+#ifndef CAUDEX_WINDOW_H
+#define CAUDEX_WINDOW_H
+
+#include <caudex/wire.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- types ---- */
+
+/** Bytes of a message, by their place in it. */
+struct cdx_span {
+    uint32_t at;
+    uint32_t len;
+};
+
+/** Structs of a message, one after the other, still encoded: `count` of them in `bytes`. */
+struct cdx_list {
+    struct cdx_bytes bytes;
+    uint32_t count;
+};
+
+/** What of a message is there, and where a walk has come to. */
+struct cdx_window {
+    const uint8_t *in; /* the input: the message from `from` on */
+    uint64_t from;
+    uint64_t kept; /* bytes before this one are in the spill */
+    uint64_t have; /* bytes of the message that are there */
+    struct cdx_spill *spill;
+    uint64_t pos;    /* where the step begins that waits, failed, or was the last */
+    uint64_t need;   /* bytes that it waits for, at least 1 */
+    uint16_t step;   /* the number of that step */
+    uint16_t field;  /* of an error */
+    uint16_t reason; /* of an error: enum cdx_reason, or CDX_REASON_COUNT + a generated one */
+};
+
+enum cdx_walk {
+    CDX_WALK_DONE, /* the message ends at `pos` */
+    CDX_WALK_MORE, /* `need` more bytes, then step `step` */
+    CDX_WALK_STOP, /* `field` and `reason` say why */
+};
+
+/** A number that was read, and the bytes that it took: 0 when it is not whole yet. */
+struct cdx_number {
+    uint64_t value; /* of a signed number: two's complement */
+    size_t nbytes;
+    enum cdx_reason reason; /* CDX_REASON_NONE, or why there is no number */
+};
+
+/* ---- walking ---- */
+
+/** The walk waits at `pos` for `nbytes`, of which some may be there. */
+static inline enum cdx_walk cdx_window_await(struct cdx_window *w, uint16_t step, uint64_t pos,
+                                             uint64_t nbytes)
+{
+    w->step = step;
+    w->pos = pos;
+    w->need = pos + nbytes - w->have;
+    return CDX_WALK_MORE;
+}
+
+/** The walk ends: the bytes at `pos` are not what belongs there. */
+static inline enum cdx_walk cdx_window_stop(struct cdx_window *w, uint16_t field, uint16_t reason,
+                                            uint64_t pos)
+{
+    w->field = field;
+    w->reason = reason;
+    w->pos = pos;
+    return CDX_WALK_STOP;
+}
+
+/**
+ * `nbytes` bytes of the message at `pos`, all of which must be there, in one piece: what an
+ * input's edge has cut is joined in the spill. NULL: no memory for that.
+ */
+const uint8_t *cdx_window_reach(struct cdx_window *w, uint64_t pos, uint64_t nbytes);
+
+/** Keeps all that is there in the spill; false: no memory. */
+CDX_MUST_CHECK bool cdx_window_keep(struct cdx_window *w);
+
+/** The byte of the message at `pos`, which must be there. */
+static inline uint8_t cdx_window_byte(const struct cdx_window *w, uint64_t pos)
+{
+    return pos < w->kept ? w->spill->data[pos] : w->in[pos - w->from];
+}
+
+/** The view of a span that has been reached. */
+static inline struct cdx_bytes cdx_window_view(const struct cdx_window *w, struct cdx_span span)
+{
+    const uint8_t *const data =
+        span.at < w->kept ? w->spill->data + span.at : w->in + (span.at - w->from);
+    return cdx_bytes_of(data, span.len);
+}
+
+/* ---- numbers ---- */
+
+/**
+ * LEB128 at `pos`, in its shortest form, of at most `bits` bits, that may not pass `limit`.
+ * CDX_REASON_SYNTAX: a form that is not the shortest; CDX_REASON_RANGE: more bits;
+ * CDX_REASON_OVERRUN.
+ */
+struct cdx_number cdx_window_varint(const struct cdx_window *w, uint64_t pos, uint64_t limit,
+                                    unsigned bits);
+
+/**
+ * Decimal digits at `pos` up to the `nend` bytes of `end`, in their shortest form, of a value
+ * from `min` to `max`. CDX_REASON_SYNTAX, CDX_REASON_RANGE or CDX_REASON_OVERRUN.
+ */
+struct cdx_number cdx_window_decimal(const struct cdx_window *w, uint64_t pos, uint64_t limit,
+                                     int64_t min, uint64_t max, const char *end, size_t nend);
+
+/** Bytes of a LEB128. */
+size_t cdx_varint_size(uint64_t value);
+/** Writes a LEB128 and returns the place behind it. */
+uint8_t *cdx_put_varint(uint8_t *p, uint64_t value);
+/** Characters of a decimal number. */
+size_t cdx_decimal_size(uint64_t magnitude, bool is_negative);
+/** Writes a decimal number and returns the place behind it. */
+uint8_t *cdx_put_decimal(uint8_t *p, uint64_t magnitude, bool is_negative);
+
+/** Signed numbers of small magnitude as small unsigned ones: 0, -1, 1, -2 are 0, 1, 2, 3. */
+static inline uint64_t cdx_zigzag(int64_t value)
+{
+    return ((uint64_t)value << 1) ^ (value < 0 ? UINT64_MAX : 0);
+}
+
+static inline int64_t cdx_unzigzag(uint64_t value)
+{
+    return (int64_t)((value >> 1) ^ (0 - (value & 1)));
+}
+
+/** An integer of `width` bytes, 1 to 8; first byte highest. */
+static inline uint64_t cdx_load_be(const uint8_t *p, unsigned width)
+{
+    uint64_t value = 0;
+    for (unsigned i = 0; i < width; i++)
+        value = value << 8 | p[i];
+    return value;
+}
+
+/** An integer of `width` bytes, 1 to 8; first byte lowest. */
+static inline uint64_t cdx_load_le(const uint8_t *p, unsigned width)
+{
+    uint64_t value = 0;
+    for (unsigned i = width; i > 0; i--)
+        value = value << 8 | p[i - 1];
+    return value;
+}
+
+static inline void cdx_store_be(uint8_t *p, unsigned width, uint64_t value)
+{
+    for (unsigned i = width; i > 0; i--, value >>= 8)
+        p[i - 1] = (uint8_t)value;
+}
+
+static inline void cdx_store_le(uint8_t *p, unsigned width, uint64_t value)
+{
+    for (unsigned i = 0; i < width; i++, value >>= 8)
+        p[i] = (uint8_t)value;
+}
+
+/** The signed integer whose lowest `width` bytes these are. */
+static inline int64_t cdx_signed(uint64_t value, unsigned width)
+{
+    const unsigned unused = 64 - 8 * width;
+    return (int64_t)(value << unused) >> unused;
+}
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

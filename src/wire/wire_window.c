@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A message's bytes in spill and input, and numbers whose end only their bytes tell. */
+#include <caudex/window.h>
+
+const uint8_t *cdx_window_reach(struct cdx_window *w, uint64_t pos, uint64_t nbytes)
+{
+    if (pos >= w->kept)
+        return w->in + (pos - w->from);
+    if (pos + nbytes > w->kept) {
+        const struct cdx_bytes rest =
+            cdx_bytes_of(w->in + (w->kept - w->from), (size_t)(pos + nbytes - w->kept));
+        if (!cdx_spill_add(w->spill, rest))
+            return NULL;
+        w->kept = pos + nbytes;
+    }
+    return w->spill->data + pos;
+}
+
+bool cdx_window_keep(struct cdx_window *w)
+{
+    const size_t nbytes = (size_t)(w->have - w->kept);
+    if (nbytes == 0)
+        return true;
+    return cdx_spill_add(w->spill, cdx_bytes_of(w->in + (w->kept - w->from), nbytes));
+}
+
+/* ---- LEB128 ---- */
+
+static struct cdx_number refused(enum cdx_reason reason)
+{
+    return (struct cdx_number){0, 0, reason};
+}
+
+static struct cdx_number incomplete(void)
+{
+    return refused(CDX_REASON_NONE);
+}
+
+struct cdx_number cdx_window_varint(const struct cdx_window *w, uint64_t pos, uint64_t limit,
+                                    unsigned bits)
+{
+    uint64_t value = 0;
+    for (unsigned shift = 0;; shift += 7, pos++) {
+        if (pos == limit)
+            return refused(CDX_REASON_OVERRUN);
+        if (pos >= w->have)
+            return incomplete();
+        const uint8_t byte = cdx_window_byte(w, pos);
+        const uint64_t seven = byte & 0x7f;
+        if (shift >= bits || (bits - shift < 7 && seven >> (bits - shift) != 0))
+            return refused(CDX_REASON_RANGE);
+        value |= seven << shift;
+        if (byte >= 0x80)
+            continue;
+        if (byte == 0 && shift != 0)
+            return refused(CDX_REASON_SYNTAX);
+        return (struct cdx_number){value, shift / 7 + 1, CDX_REASON_NONE};
+    }
+}
+
+size_t cdx_varint_size(uint64_t value)
+{
+    size_t nbytes = 1;
+    for (; value >= 0x80; value >>= 7)
+        nbytes++;
+    return nbytes;
+}
+
+uint8_t *cdx_put_varint(uint8_t *p, uint64_t value)
+{
+    for (; value >= 0x80; value >>= 7)
+        *p++ = (uint8_t)(value | 0x80);
+    *p++ = (uint8_t)value;
+    return p;
+}
+
+/* ---- decimal ---- */
+
+/* Where digits are read. */
+struct digits {
+    uint64_t value;
+    uint64_t max; /* of the magnitude, more than 9 */
+    unsigned count;
+    bool leading_zero;
+};
+
+/* Takes one character. */
+static enum cdx_reason take_digit(struct digits *d, uint8_t byte)
+{
+    if (byte < '0' || byte > '9' || d->leading_zero)
+        return CDX_REASON_SYNTAX;
+    const unsigned digit = (unsigned)(byte - '0');
+    if (d->value > (d->max - digit) / 10)
+        return CDX_REASON_RANGE;
+    d->leading_zero = d->count == 0 && digit == 0;
+    d->value = d->value * 10 + digit;
+    d->count++;
+    return CDX_REASON_NONE;
+}
+
+/* The number of what has been read, `nbytes` with its end. */
+static struct cdx_number finish(const struct digits *d, bool is_negative, uint64_t nbytes)
+{
+    if (is_negative && d->value == 0)
+        return refused(CDX_REASON_SYNTAX);
+    const uint64_t value = is_negative ? 0 - d->value : d->value;
+    return (struct cdx_number){value, (size_t)nbytes, CDX_REASON_NONE};
+}
+
+struct cdx_number cdx_window_decimal(const struct cdx_window *w, uint64_t pos, uint64_t limit,
+                                     int64_t min, uint64_t max, const char *end, size_t nend)
+{
+    struct digits d = {.max = max};
+    const uint64_t begin = pos;
+    bool is_negative = false;
+    size_t ended = 0; /* bytes of `end` that are there */
+    for (;; pos++) {
+        if (ended == nend)
+            return finish(&d, is_negative, pos - begin);
+        if (pos == limit)
+            return refused(CDX_REASON_OVERRUN);
+        if (pos >= w->have)
+            return incomplete();
+        const uint8_t byte = cdx_window_byte(w, pos);
+        if (min < 0 && byte == '-' && pos == begin) {
+            is_negative = true;
+            d.max = 0 - (uint64_t)min;
+        } else if ((ended != 0 || d.count != 0) && byte == (uint8_t)end[ended]) {
+            ended++;
+        } else if (ended != 0) {
+            return refused(CDX_REASON_SYNTAX);
+        } else {
+            const enum cdx_reason reason = take_digit(&d, byte);
+            if (reason != CDX_REASON_NONE)
+                return refused(reason);
+        }
+    }
+}
+
+size_t cdx_decimal_size(uint64_t magnitude, bool is_negative)
+{
+    size_t nbytes = is_negative ? 2 : 1;
+    for (; magnitude >= 10; magnitude /= 10)
+        nbytes++;
+    return nbytes;
+}
+
+uint8_t *cdx_put_decimal(uint8_t *p, uint64_t magnitude, bool is_negative)
+{
+    uint8_t *const behind = p + cdx_decimal_size(magnitude, is_negative);
+    if (is_negative)
+        *p = '-';
+    uint8_t *q = behind;
+    do {
+        *--q = (uint8_t)('0' + magnitude % 10);
+        magnitude /= 10;
+    } while (magnitude != 0);
+    return behind;
+}
