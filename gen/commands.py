@@ -9,7 +9,6 @@ import sys
 from pathlib import Path
 
 import diff
-import model as m
 from cli import DIFFERS, DONE, FAILED, Argument, Command, Failure, UsageError, read_input
 from decode import FORMS, Decoded, decode
 from diagnostics import CODES, Report
@@ -127,15 +126,6 @@ def _compare(path: Path, source: SourceFile, text: str) -> int:
     return DONE if is_same else DIFFERS
 
 
-def _frames_of(argument: str, consequence: str) -> m.Protocol | None:
-    """The model of a protocol of requests and answers, or None after its errors were shown."""
-    path, name = path_of(argument)
-    protocol = understand(path, name, consequence)
-    if protocol is not None and {f.name for f in protocol.frames} != {"request", "response"}:
-        raise Failure(f"{name}: this command knows protocols of requests and answers only")
-    return protocol
-
-
 # ---- json ----
 
 def export_model(options: argparse.Namespace) -> int:
@@ -144,7 +134,8 @@ def export_model(options: argparse.Namespace) -> int:
         return DONE
     if options.description is None:
         raise UsageError("json needs a FILE, or --schema")
-    protocol = _frames_of(options.description, "nothing was printed")
+    protocol = understand(*path_of(options.description), "nothing was printed",
+                          of_calls=False)
     if protocol is None:
         return FAILED
     print(export(protocol), end="")
@@ -154,7 +145,8 @@ def export_model(options: argparse.Namespace) -> int:
 # ---- decode, encode ----
 
 def decode_input(options: argparse.Namespace) -> int:
-    protocol = _frames_of(options.description, "nothing was decoded")
+    protocol = understand(*path_of(options.description), "nothing was decoded",
+                          of_calls=False)
     if protocol is None:
         return FAILED
     path, name = path_of(options.input)
@@ -186,7 +178,8 @@ def _print_text(made: Decoded, is_with_bytes: bool) -> None:
 
 
 def encode_input(options: argparse.Namespace) -> int:
-    protocol = _frames_of(options.description, "nothing was encoded")
+    protocol = understand(*path_of(options.description), "nothing was encoded",
+                          of_calls=False)
     if protocol is None:
         return FAILED
     path, name = path_of(options.input)
@@ -194,6 +187,9 @@ def encode_input(options: argparse.Namespace) -> int:
         text = read_input(path, name).decode("utf-8")
     except UnicodeDecodeError as error:
         raise Failure(f"{name}: byte {error.start} is not UTF-8") from None
+    known = [*(f.name for f in protocol.frames), *(x.name for x in protocol.messages)]
+    if options.frame not in (None, *known):
+        raise Failure(f"there is no frame or message '{options.frame}'; known: {', '.join(known)}")
     made = encode(protocol, text, name)
     if options.frame is None and len({frame for frame, _ in made}) > 1:
         raise Failure(f"{name}: it has requests and answers; choose with --frame")
@@ -214,7 +210,8 @@ def _port(text: str) -> int:
 # ---- graph ----
 
 def draw(options: argparse.Namespace) -> int:
-    protocol = _frames_of(options.description, "nothing was drawn")
+    protocol = understand(*path_of(options.description), "nothing was drawn",
+                          of_calls=False)
     if protocol is None:
         return FAILED
     picture = graph(protocol, options.item)
@@ -233,7 +230,7 @@ def compare(options: argparse.Namespace) -> int:
         return DONE
     if options.old is None or options.new is None:
         raise UsageError("diff needs two files, or --rules")
-    sides = [_frames_of(f, "nothing was compared") for f in (options.old, options.new)]
+    sides = [understand(*path_of(f), "nothing was compared") for f in (options.old, options.new)]
     old, new = sides
     if old is None or new is None:
         return FAILED
@@ -318,8 +315,8 @@ COMMANDS = [
                   {"metavar": "INPUT"}),
          Argument("--as", "What the input is: hex, binary or pcap; found out if not given.",
                   {"metavar": "FORM", "choices": FORMS, "dest": "form"}),
-         Argument("--frame", "What hex and binary files hold: request (the default) or response.",
-                  {"metavar": "FRAME", "choices": ("request", "response"), "default": "request"}),
+         Argument("--frame", "What hex and binary files hold: request, response or a message; the "
+                  "first one described if not given.", {"metavar": "FRAME"}),
          Argument("--call", "The call that all answers of such a file belong to.",
                   {"metavar": "NAME"}),
          Argument("--port", "The server's port in a capture; the description's if not given.",
@@ -335,17 +332,17 @@ COMMANDS = [
         "are given as a text. Fields of bytes may be left out when they are empty.",
         (DESCRIPTION,
          Argument("input", "Text or JSON.", {"metavar": "INPUT"}),
-         Argument("--frame", "Only requests or only responses.",
-                  {"metavar": "FRAME", "choices": ("request", "response")}),
+         Argument("--frame", "Only requests, only responses or only this message.",
+                  {"metavar": "FRAME"}),
          Argument("--out", "Write the bytes to this file.", {"metavar": "FILE"})),
         encode_input),
     Command(
         "graph", "draw the layout and the states of a frame or call as SVG",
-        "Draws where each field of a frame, a call's frames or a struct stands, and how many "
+        "Draws where each field of a frame, message, call or struct stands, and how many "
         "bytes it has; of a frame also the states of its parser with what each refuses, of a call "
         "how its answers follow each other.",
         (DESCRIPTION,
-         Argument("item", "request, response, a call or a struct; both frames if not given.",
+         Argument("item", "A frame, message, call or struct; all frames and messages if not given.",
                   {"metavar": "ITEM", "nargs": "?"}),
          Argument("--out", "Write the picture to this file, not to standard output.",
                   {"metavar": "FILE"})),

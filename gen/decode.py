@@ -5,14 +5,15 @@ from __future__ import annotations
 import re
 from collections import deque
 from dataclasses import dataclass, field
-from typing import Any, Iterator
+from typing import Any, Callable, Iterator
 
 import model as m
 from capture import Skipped, is_capture, segments
 from cli import Failure
-from interpret import Incomplete, Message, Refusal, read_answer, read_frame
+from interpret import Buffer, Incomplete, Message, Refusal, read_answer, read_frame
+from interpret_parts import Reading, read_message
 from tcp import Connection, Direction, pieces
-from transcript import Entry
+from transcript import Entry, Outcome
 
 FORMS = ("hex", "binary", "pcap")
 _HEX = re.compile(rb"(?:[0-9a-fA-F]{2}|\s|#[^\n]*)*\Z")
@@ -30,15 +31,16 @@ class Decoded:
     @property
     def is_sound(self) -> bool:
         """Whether every byte belongs to a message."""
-        return all(isinstance(e.outcome, Message) and e.misfit is None for e in self.entries)
+        return all(isinstance(e.outcome, (Message, Reading)) and e.misfit is None
+                   for e in self.entries)
 
 
 class _Way:
     """One direction: bytes in, entries out. After bytes that are no message it reads no more."""
 
-    def __init__(self, p: m.Protocol, frame: m.Frame, connection: int) -> None:
-        self.p = p
+    def __init__(self, p: m.Protocol, frame: str, connection: int) -> None:
         self.frame = frame
+        self.read = _reader(p, frame)
         self.connection = connection
         self.held = bytearray()
         self.at = 0
@@ -49,9 +51,9 @@ class _Way:
         self.held += data
         at = 0
         while self.refusal is None and len(self.held) - at >= max(1, self.needed):
-            outcome = read_frame(self.p, self.frame, self.held, at)
+            outcome = self.read(self.held, at)
             self.needed = 0
-            if isinstance(outcome, Message):
+            if isinstance(outcome, (Message, Reading)):
                 yield self.entry(outcome, bytes(self.held[at : at + outcome.nbytes]))
                 at += outcome.nbytes
             elif isinstance(outcome, Incomplete):
@@ -64,25 +66,35 @@ class _Way:
         """What is left: bytes that are refused, or the beginning of a message."""
         if self.held:
             left = bytes(self.held)
-            outcome = read_frame(self.p, self.frame, left)
-            assert not isinstance(outcome, Message)
+            outcome = self.read(left, 0)
             yield self.entry(outcome, left)
 
     def entry(self, outcome: Any, data: bytes) -> Entry:
-        made = Entry(self.frame.name, self.at, data, outcome, self.connection)
+        made = Entry(self.frame, self.at, data, outcome, self.connection)
         self.at += len(data)
         return made
+
+
+def _reader(p: m.Protocol, name: str) -> Callable[[Buffer, int], Outcome]:
+    """What reads a frame or message of that name."""
+    for message in p.messages:
+        if message.name == name:
+            return lambda data, at: read_message(message, data, at)
+    for frame in p.frames:
+        if frame.name == name:
+            return lambda data, at: read_frame(p, frame, data, at)
+    known = ", ".join([*(f.name for f in p.frames), *(x.name for x in p.messages)])
+    raise Failure(f"there is no frame or message '{name}'; known: {known}")
 
 
 class _Talk:
     """One connection: every answer finds its request."""
 
-    def __init__(self, p: m.Protocol, connection: int = 0, call: m.Call | None = None) -> None:
+    def __init__(self, p: m.Protocol, connection: int) -> None:
         self.p = p
-        self.requests = _Way(p, p.request, connection)
-        self.responses = _Way(p, p.response, connection)
+        self.requests = _Way(p, "request", connection)
+        self.responses = _Way(p, "response", connection)
         self.asked: dict[object, deque[m.Call]] = {}
-        self.call = call  # what every answer belongs to, when there are no requests
 
     def feed(self, is_request: bool, data: bytes) -> Iterator[Entry]:
         if not is_request:
@@ -98,21 +110,24 @@ class _Talk:
     def answer(self, entry: Entry) -> Entry:
         """The entry with its body as its call describes it."""
         outcome = entry.outcome
-        assert isinstance(outcome, Message)
-        waiting = self.asked.get(outcome.values[outcome.frame.correlate.name])
-        call = waiting[0] if waiting else self.call
-        if call is None:
+        if not isinstance(outcome, Message):
             return entry
-        if waiting and not _has_more(outcome):
-            waiting.popleft()
-        typed = read_answer(self.p, outcome, call)
-        if isinstance(typed, Refusal):
-            return Entry(entry.frame, entry.at, entry.data, outcome, entry.connection, typed)
-        return Entry(entry.frame, entry.at, entry.data, typed, entry.connection)
+        waiting = self.asked.get(outcome.values[outcome.frame.correlate.name])
+        if not waiting:
+            return entry
+        call = waiting[0] if _has_more(outcome) else waiting.popleft()
+        return _answered(self.p, entry, outcome, call)
 
     def end(self) -> Iterator[Entry]:
         yield from self.requests.end()
         yield from self.responses.end()
+
+
+def _answered(p: m.Protocol, entry: Entry, outcome: Message, call: m.Call) -> Entry:
+    typed = read_answer(p, outcome, call)
+    if isinstance(typed, Refusal):
+        return Entry(entry.frame, entry.at, entry.data, outcome, entry.connection, typed)
+    return Entry(entry.frame, entry.at, entry.data, typed, entry.connection)
 
 
 def _has_more(answer: Message) -> bool:
@@ -121,7 +136,7 @@ def _has_more(answer: Message) -> bool:
     return any(v.more and v.value == answer.values[selector.name] for v in selector.type.values)
 
 
-def decode(p: m.Protocol, data: bytes, name: str, form: str | None, frame: str,
+def decode(p: m.Protocol, data: bytes, name: str, form: str | None, frame: str | None,
            call: str | None, port: int | None) -> Decoded:
     """What `data` holds: one direction of `frame`, or a capture of both."""
     if form is None:
@@ -133,9 +148,10 @@ def decode(p: m.Protocol, data: bytes, name: str, form: str | None, frame: str,
     known = next((c for c in p.calls if c.name == call), None)
     if call is not None and known is None:
         raise Failure(f"there is no call '{call}'")
-    talk = _Talk(p, call=known)
-    entries = [*talk.feed(frame == "request", data), *talk.end()]
-    return Decoded(entries)
+    way = _Way(p, frame or [*(f.name for f in p.frames), *(x.name for x in p.messages)][0], 0)
+    entries = [*way.feed(data), *way.end()]
+    return Decoded([_answered(p, e, e.outcome, known) if known is not None and isinstance(
+        e.outcome, Message) and e.frame == "response" else e for e in entries])
 
 
 def _unhex(data: bytes, name: str) -> bytes:

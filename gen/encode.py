@@ -15,8 +15,10 @@ import syntax as s
 from build import Builder
 from cli import Failure
 from diagnostics import Report
+from encode_parts import encode_parts
 from examples import encode_frame
 from interpret import Message, Value, Values, read_frame
+from interpret_parts import Reading, read_message
 from source import SourceFile
 from transcript import reason_of
 
@@ -35,6 +37,8 @@ def encode(p: m.Protocol, text: str, name: str) -> list[Bytes]:
     """Each message's frame and bytes; Failure names the line or message that is wrong."""
     if text.lstrip().startswith("{"):
         return _from_json(p, text, name)
+    if p.messages:
+        raise Failure(f"{name}: messages are encoded from JSON: decode --json prints it")
     made = []
     for number, line in enumerate(text.split("\n"), 1):
         line = line.strip()
@@ -101,12 +105,18 @@ def _from_json(p: m.Protocol, text: str, name: str) -> list[Bytes]:
 
 
 def _from_object(p: m.Protocol, given: Any, place: str) -> Bytes:
-    if not isinstance(given, dict) or given.get("frame") not in FRAMES.values():
-        raise Failure(f"{place}: its frame is neither request nor response")
+    known = [*(f.name for f in p.frames), *(x.name for x in p.messages)]
+    if not isinstance(given, dict) or given.get("frame") not in known:
+        raise Failure(f"{place}: its frame is none of {', '.join(known)}")
     frame = given["frame"]
     if "bytes" in given:
         return frame, _unhex(given["bytes"], place)
     fields = given.get("fields")
+    message = next((x for x in p.messages if x.name == frame), None)
+    if message is not None:
+        if not isinstance(fields, dict):
+            raise Failure(f"{place}: it has no fields")
+        return _message(message, _from_plain(fields, place), place)
     label = given.get("call" if frame == "request" else "status")
     if not isinstance(fields, dict) or not isinstance(label, str):
         raise Failure(f"{place}: it has no fields, or nothing says what it is")
@@ -122,6 +132,8 @@ def _from_plain(value: Any, place: str, depth: int = 1) -> Any:
         return _unhex(value["hex"], place)
     if isinstance(value, dict):
         return {name: _from_plain(v, place, depth + 1) for name, v in value.items()}
+    if isinstance(value, list):
+        return [_from_plain(v, place, depth + 1) for v in value]
     return value
 
 
@@ -130,6 +142,15 @@ def _unhex(value: Any, place: str) -> bytes:
         return bytes.fromhex(value)
     except (TypeError, ValueError):
         raise Failure(f"{place}: this is not hex") from None
+
+
+def _message(message: m.Message, fields: dict[str, Any], place: str) -> Bytes:
+    data = encode_parts(message.parts, fields, place)
+    outcome = read_message(message, data)
+    if not isinstance(outcome, Reading) or outcome.nbytes != len(data):
+        why = reason_of(outcome) if not isinstance(outcome, Reading) else "it has bytes to spare"
+        raise Failure(f"{place}: a receiver refuses this: {why}")
+    return message.name, data
 
 
 # ---- values to bytes ----

@@ -14,6 +14,8 @@ from typing import Any, Union
 import model as m
 from cli import Failure
 from examples import encode_frame
+from export_parts import part_object
+from sizes import parts_size
 
 VERSION = 1
 SCHEMA = Path(__file__).parent / "model.schema.json"
@@ -33,7 +35,10 @@ def _protocol(p: m.Protocol) -> Object:
         "endian": "big" if p.big_endian else "little", "port": p.port, "prefix": p.prefix,
         "types": [{**_named(t), **_length(t), "max": t.max} for t in p.types],
         "enums": [_enum(e) for e in p.enums],
-        "structs": [{**_named(s), **_sizes(s), "fields": _fields(s.fields)} for s in p.structs],
+        "limits": [{**_named(limit), "value": limit.value} for limit in p.limits],
+        "structs": [{**_named(s), **_sizes(s), "fields": _fields(s.fields),
+                     "parts": [part_object(x) for x in s.parts]} for s in p.structs],
+        "messages": [{**_named(x), "parts": [part_object(y) for y in x.parts]} for x in p.messages],
         "frames": [{**_named(f), "selector": f.selector.name, "correlate": f.correlate.name,
                     "min": f.head, "fields": _fields(f.fields)} for f in p.frames],
         "calls": [_call(p, c) for c in p.calls],
@@ -43,7 +48,8 @@ def _protocol(p: m.Protocol) -> Object:
     }
 
 
-_Item = Union[m.Protocol, m.Bytes, m.Enum, m.EnumValue, m.Struct, m.Frame, m.Field, m.Call]
+_Item = Union[m.Protocol, m.Bytes, m.Enum, m.EnumValue, m.Struct, m.Frame, m.Field, m.Call,
+              m.Limit, m.Message]
 
 
 def _named(item: _Item) -> Object:
@@ -60,12 +66,14 @@ def _length(t: m.Bytes) -> Object:
 
 
 def _sizes(s: m.Struct) -> Object:
-    return {"min": s.min, "max": s.max}
+    least, most = parts_size(s.parts) if s.parts else (s.min, s.max)
+    return {"min": least, "max": most}
 
 
 def _enum(e: m.Enum) -> Object:
     values = [{**_named(v), "value": v.value, "more": v.more} for v in e.values]
-    return {**_named(e), "base": f"u{e.width * 8}", "values": values}
+    return {**_named(e), "base": f"u{e.width * 8}", "values": values, "open": e.is_open,
+            "flags": e.is_flags}
 
 
 def _fields(fields: tuple[m.Field, ...]) -> list[Object]:

@@ -26,10 +26,10 @@ CLAUSE_COLUMNS = 8
 
 # Rules of the grammar that begin a line although nothing ends the one before.
 CLAUSES = frozenset(["request", "row", "response", "example"])
-TIGHT_AFTER = frozenset(["(", "<", "["])
-TIGHT_BEFORE = frozenset([",", ";", ")", ">", "<", "(", "[", "]"])
-# Behind the braces of a field these belong to it.
-MODIFIERS = frozenset(["within", "if", "where"])
+TIGHT_AFTER = frozenset(["(", "["])
+TIGHT_BEFORE = frozenset([",", ";", ")", "[", "]"])
+# What has its argument in angle brackets.
+GENERIC = frozenset(["bytes", "varint", "decimal"])
 
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
 
@@ -106,7 +106,7 @@ def _statements(tokens: list[Token], clauses: set[int]) -> Iterator[Statement]:
         following = tokens[at + 1] if at + 1 < len(tokens) else None
         inline += (token == "{" and at not in blocks) - (token == "}" and at not in blocks)
         depth -= token == "}" and at in blocks
-        ends = (at in blocks and (token == "{" or following not in TIGHT_BEFORE | MODIFIERS)
+        ends = (at in blocks and (token == "{" or depth == 0)
                 or inline == 0 and token == ";"
                 or following is not None and at + 1 in blocks and following == "}"
                 or following is not None and following.start_pos in clauses)
@@ -254,9 +254,23 @@ def _space(statement: Statement, at: int) -> str:
     following = next(iter(statement.words[at + 1 :]), None)
     if following is None or word in TIGHT_AFTER or following in TIGHT_BEFORE:
         return ""
+    angles = _angles(statement.words)
+    if at + 1 in angles or at in angles and word == "<":
+        return ""
+    if following == "(" and statement.is_clause:
+        return ""
     if following == ":" and not (statement.depth == 0 and statement.is_opening):
         return ""
     return " "
+
+
+def _angles(words: list[Token]) -> set[int]:
+    """The places of brackets, as against comparisons."""
+    opened = {at for at, word in enumerate(words)
+              if word == "<" and at > 0 and words[at - 1] in GENERIC}
+    closed = {next((end for end in range(at, len(words)) if words[end] == ">"), at)
+              for at in opened}
+    return opened | closed
 
 
 # ---- long lines ----

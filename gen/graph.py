@@ -9,6 +9,8 @@ from typing import Any
 import model as m
 from cli import Failure
 from diagnostics import did_you_mean
+from export_parts import part_object
+from sizes import part_size
 from svg import LINE, Picture, width_of
 
 # Fields go on in the next row beyond this.
@@ -45,27 +47,35 @@ class State:
 
 
 def graph(p: m.Protocol, what: str | None) -> str:
-    """SVG of a frame, a call or a struct; of both frames when nothing is named."""
+    """SVG of a frame, message, call or struct; of all frames and messages when nothing is named."""
     picture = Picture(f"{p.name} {p.major}.{p.minor}: {what or 'frames'}",
                       f"Made by caudexc from {p.source.name}.")
     frame = next((f for f in p.frames if f.name == what), None)
     call = next((c for c in p.calls if c.name == what), None)
     struct = next((s for s in p.structs if s.name == what), None)
+    message = next((x for x in p.messages if x.name == what), None)
     if what is None:
         y = 0.0
         for f in p.frames:
             y = _layout(picture, y, f"{p.name} {f.name}", _frame_cells(f, None, None)) + GAP
+        for x in p.messages:
+            y = _layout(picture, y, f"{p.name} {x.name}", _part_cells(x.parts)) + GAP
     elif frame is not None:
         y = _layout(picture, 0, f"{p.name} {what}", _frame_cells(frame, None, None))
         _states(picture, y + GAP, f"States of the parser of {what}", _parser_states(frame))
     elif call is not None:
         _draw_call(picture, p, call)
+    elif message is not None:
+        y = _layout(picture, 0, f"{p.name} {what}", _part_cells(message.parts))
+        for s in _structs_in(message.parts):
+            y = _layout(picture, y + GAP, f"struct {s.name}", _part_cells(s.parts))
     elif struct is not None:
         _layout(picture, 0, f"struct {what}", _struct_cells(struct))
     else:
-        known = [*(f.name for f in p.frames), *(c.name for c in p.calls),
-                 *(s.name for s in p.structs)]
-        raise Failure(f"there is no frame, call or struct '{what}'; {did_you_mean(what, known)}")
+        known = [*(f.name for f in p.frames), *(x.name for x in p.messages),
+                 *(c.name for c in p.calls), *(s.name for s in p.structs)]
+        raise Failure(f"there is no frame, message, call or struct '{what}'; "
+                      + did_you_mean(what, known))
     return picture.svg()
 
 
@@ -101,7 +111,36 @@ def _(of: m.Bytes, f: m.Field, use: m.Use | None) -> list[Cell]:
 
 
 def _struct_cells(struct: m.Struct) -> list[Cell]:
-    return [cell for f in struct.fields for cell in _cells(f.type, f, None)]
+    cells = [cell for f in struct.fields for cell in _cells(f.type, f, None)]
+    return cells or _part_cells(struct.parts)
+
+
+def _part_cells(parts: tuple[m.Part, ...]) -> list[Cell]:
+    """A box for each part; what is there only sometimes has a question mark."""
+    cells = []
+    for part in parts:
+        least, most = part_size(part)
+        about = part_object(part)
+        words = [about["kind"] if about["kind"] != "integer" else about["enum"] or about["type"],
+                 about.get("struct", about.get("tag", "")), "?" if part.condition else ""]
+        style = "box" if least == most else "bytes"
+        cells.append(Cell(part.name, " ".join(word for word in words if word), least, most, style))
+    return cells
+
+
+def _structs_in(parts: tuple[m.Part, ...]) -> list[m.Struct]:
+    """Every struct that the parts hold, once, outer ones first."""
+    found: dict[str, m.Struct] = {}
+    for part in parts:
+        of = part.type
+        arms = [*of.arms, of.other] if isinstance(of, m.Choice) else []
+        inside = [arm.struct for arm in arms if arm is not None and arm.struct is not None]
+        inside += [of.element] if isinstance(of, m.Array) else []
+        inside += [of] if isinstance(of, m.Struct) else []
+        for struct in inside:
+            for s in (struct, *_structs_in(struct.parts)):
+                found.setdefault(s.name, s)
+    return list(found.values())
 
 
 def _frame_cells(frame: m.Frame, shape: m.Shape | None, label: str | None) -> list[Cell]:

@@ -53,7 +53,7 @@ class Incomplete:
 Outcome = Union[Message, Refusal, Incomplete]
 
 
-class _Stop(Exception):
+class Stop(Exception):
     """Ends the reading of a frame."""
 
     def __init__(self, outcome: Union[Refusal, Incomplete]) -> None:
@@ -65,7 +65,7 @@ def read_frame(p: m.Protocol, frame: m.Frame, data: Buffer, at: int = 0) -> Outc
     """The frame that begins at `at`."""
     try:
         return _Reader(p, frame, data, at).frame()
-    except _Stop as stop:
+    except Stop as stop:
         return stop.outcome
 
 
@@ -83,7 +83,7 @@ def read_answer(p: m.Protocol, answer: Message, call: m.Call) -> Union[Message, 
             return Refusal(answer.starts[f.name], f.name, "long" if use else "unused")
     try:
         bodies = _bodies(p, shape, answer)
-    except _Stop as stop:
+    except Stop as stop:
         assert isinstance(stop.outcome, Refusal)
         return stop.outcome
     return replace(answer, call=call, shape=shape, bodies=bodies)
@@ -152,17 +152,17 @@ class _Reader:
     def take(self, nbytes: int, f: m.Field) -> bytes:
         end = self.at + nbytes
         if end > len(self.data):
-            raise _Stop(Incomplete(end - self.start, f.name))
+            raise Stop(Incomplete(end - self.start, f.name))
         taken = bytes(self.data[self.at : end])
         self.at = end
         return taken
 
     def refuse(self, f: m.Field, reason: str) -> None:
-        raise _Stop(Refusal(self.starts[f.name], f.name, reason))
+        raise Stop(Refusal(self.starts[f.name], f.name, reason))
 
 
 def _bodies(p: m.Protocol, shape: m.Shape, message: Message) -> dict[str, Values]:
-    """The fields of every typed body; _Stop at the first byte that does not fit."""
+    """The fields of every typed body; Stop at the first byte that does not fit."""
     bodies: dict[str, Values] = {}
     for use in shape.uses:
         if isinstance(use.body, m.Struct):
@@ -182,19 +182,19 @@ def _body(p: m.Protocol, struct: m.Struct, data: bytes, start: int) -> Values:
         if isinstance(f.type, m.Bytes):
             values[f.name] = data[at:]
             if len(data) - at > f.type.max:
-                raise _Stop(Refusal(start + at, name, "long"))
+                raise Stop(Refusal(start + at, name, "long"))
             at = len(data)
             continue
         if not isinstance(f.type, (m.Scalar, m.Enum)):
             raise Failure(f"'{name}' is a {type(f.type).__name__.lower()}, "
                           "which this command cannot read")
         if at + f.type.width > len(data):
-            raise _Stop(Refusal(start + at, name, "short"))
+            raise Stop(Refusal(start + at, name, "short"))
         value = int.from_bytes(data[at : at + f.type.width], order)
         if isinstance(f.type, m.Enum) and value not in {v.value for v in f.type.values}:
-            raise _Stop(Refusal(start + at, name, "unknown"))
+            raise Stop(Refusal(start + at, name, "unknown"))
         values[f.name] = value
         at += f.type.width
     if at < len(data):
-        raise _Stop(Refusal(start + at, struct.name, "long"))
+        raise Stop(Refusal(start + at, struct.name, "long"))
     return values

@@ -4,6 +4,7 @@
     > get(rid 4, key "/img")            a request
     < get ok(rid 4, val "cdn-a")        an answer to get
     < ok(rid 4, val "cdn-a")            an answer to a call that is not known: bodies are bytes
+    > request { key "a", … }            a message of a protocol without calls; only to be read
     > "\\x10\\x00"                        bytes that are no message
 
 Behind // stands what is only for people. Fields of bytes that are empty may be left out.
@@ -16,7 +17,8 @@ from dataclasses import dataclass
 from typing import Any, Iterable, Union
 
 import model as m
-from interpret import Incomplete, Message, Outcome, Refusal, Value, Values
+from interpret import Incomplete, Message, Refusal, Value, Values
+from interpret_parts import Fields, Reading, arm_of
 
 VERSION = 1
 # Of longer bytes and lines the beginning is shown where nobody reads them back.
@@ -26,9 +28,15 @@ ARROWS = {"request": ">", "response": "<"}
 REASONS = {
     "unknown": "not one of its values", "short": "shorter than its lower limit",
     "long": "longer than its limit", "unused": "used although its call leaves it empty",
+    "literal": "not the constant that belongs here", "range": "a number outside its limits",
+    "overrun": "reaches past the end of what holds it", "trailing": "bytes behind the last field",
+    "conflict": "lengths that contradict each other", "syntax": "a byte that cannot stand here",
 }
 _ESCAPES = {"\n": "\\n", "\r": "\\r", "\t": "\\t", "\0": "\\0", "\\": "\\\\", '"': '\\"'}
 _SPECIAL = re.compile(r'["\\]|[^\x20-\x7e]')
+
+
+Outcome = Union[Message, Reading, Refusal, Incomplete]
 
 
 @dataclass(frozen=True)
@@ -56,7 +64,9 @@ def reason_of(outcome: Union[Refusal, Incomplete]) -> str:
 def line_of(entry: Entry) -> str:
     """One line of text."""
     outcome = entry.outcome
-    arrow = ARROWS[entry.frame]
+    arrow = ARROWS.get(entry.frame, "-")
+    if isinstance(outcome, Reading):
+        return f"{arrow} {entry.frame} {_spelled(parts_of(outcome.message.parts, outcome.fields))}"
     if not isinstance(outcome, Message):
         what = "incomplete" if isinstance(outcome, Incomplete) else "refused"
         return f"{arrow} {quoted(entry.data)}  // {what}: {reason_of(outcome)}"
@@ -71,6 +81,8 @@ def _spelled(value: Any) -> str:
         return quoted(value)
     if isinstance(value, dict):
         return "{ " + ", ".join(f"{k} {_spelled(v)}" for k, v in value.items()) + " }"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_spelled, value)) + "]"
     return str(value)
 
 
@@ -93,6 +105,8 @@ def _character(c: str) -> str:
 def layout_of(entry: Entry) -> list[str]:
     """The entry's bytes, a remark for each field: place, bytes, name and value."""
     message = entry.outcome
+    if isinstance(message, Reading):
+        return _rows(entry, [(at, n, f"{name} {_spelled(v)}") for at, n, name, v in message.places])
     if not isinstance(message, Message):
         return []
     rows: list[tuple[int, int, str]] = []
@@ -108,6 +122,10 @@ def layout_of(entry: Entry) -> list[str]:
             rows += _body_rows(use.body, message.bodies[f.name], start + f.type.width)
         elif value:
             rows.append((start + f.type.width, len(value), f"{f.name} {what}"))
+    return _rows(entry, rows)
+
+
+def _rows(entry: Entry, rows: list[tuple[int, int, str]]) -> list[str]:
     shown = [(at, _bytes_shown(entry.data[at : at + n]), text) for at, n, text in rows]
     width = max(len(data) for _, data, _ in shown)
     return [_shortened(f"//   {at:5}  {data:{width}}  {text}") for at, data, text in shown]
@@ -147,7 +165,9 @@ def _object(entry: Entry) -> dict[str, Any]:
     made: dict[str, Any] = {"connection": entry.connection} if entry.connection else {}
     made.update({"frame": entry.frame, "at": entry.at, "nbytes": len(entry.data)})
     outcome = entry.outcome
-    if isinstance(outcome, Message):
+    if isinstance(outcome, Reading):
+        made["fields"] = _plain(parts_of(outcome.message.parts, outcome.fields))
+    elif isinstance(outcome, Message):
         made["call"] = outcome.call.name if outcome.call else None
         if outcome.frame.name == "response":
             made["status"] = label_of(outcome)
@@ -165,6 +185,8 @@ def _plain(value: Any) -> Any:
     """Bytes are a string when they are UTF-8, else {"hex": …}."""
     if isinstance(value, dict):
         return {name: _plain(v) for name, v in value.items()}
+    if isinstance(value, list):
+        return [_plain(v) for v in value]
     if isinstance(value, bytes):
         try:
             return value.decode("utf-8")
@@ -212,3 +234,24 @@ def _named(f: m.Field, value: Value) -> Union[Value, Label]:
     if isinstance(f.type, m.Enum):
         return next(Label(v.name) for v in f.type.values if v.value == value)
     return value
+
+
+def parts_of(parts: tuple[m.Part, ...], fields: Fields) -> Fields:
+    """A message's fields, enums' values by name; without what is constant or not there."""
+    made: Fields = {}
+    for part in parts:
+        value, of = fields[part.name], part.type
+        if value is None or isinstance(of, m.Literal) or isinstance(of, m.Filler) and of.zero:
+            continue
+        if isinstance(of, m.Integer) and of.enum is not None and not of.enum.is_flags:
+            names = [Label(v.name) for v in of.enum.values if v.value == value]
+            value = names[0] if names else value
+        elif isinstance(of, m.Struct):
+            value = parts_of(of.parts, value)
+        elif isinstance(of, m.Array):
+            value = [parts_of(of.element.parts, element) for element in value]
+        elif isinstance(of, m.Choice):
+            arm = arm_of(of, fields[of.tag])
+            value = parts_of(arm.struct.parts, value) if arm and arm.struct else {}
+        made[part.name] = value
+    return made

@@ -221,7 +221,7 @@ def test_hex_has_remarks_and_its_mistakes_are_told() -> None:
     ('{"messages": ' + "[" * 100000, "x: it has no list of messages"),
     ("{", "x: Expecting property name"),
     ("{}", "x: it has no list of messages"),
-    ('{"messages": [7]}', "x: message 1: its frame is neither request nor response"),
+    ('{"messages": [7]}', "x: message 1: its frame is none of request, response"),
     ('{"messages": [{"frame": "request", "call": "get"}]}', "it has no fields"),
     ('{"messages": [{"frame": "request", "bytes": "0"}]}', "this is not hex"),
     ('{"messages": [{"frame": "request", "call": "get", "fields": {"rid": true}}]}', "'rid' is a number"),

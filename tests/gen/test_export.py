@@ -12,7 +12,8 @@ import pytest
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
-GOOD = [*sorted((HERE / "good").glob("*.cdx")), HERE / "tiny.cdx", ROOT / "proto" / "kv.cdx"]
+GOOD = [*sorted((HERE / "good").glob("*.cdx")), HERE / "tiny.cdx", HERE / "lang.cdx",
+        *sorted((ROOT / "proto").glob("*.cdx"))]
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(ROOT / "gen"))
 from export import SCHEMA, VERSION, export  # noqa: E402
@@ -23,7 +24,7 @@ RULES = json.loads(SCHEMA.read_text(encoding="utf-8"))
 
 
 def exported(path: Path) -> Any:
-    protocol = understand(path, path.name, "")
+    protocol = understand(path, path.name, "", of_calls=False)
     assert protocol is not None
     return json.loads(export(protocol))
 

@@ -22,7 +22,8 @@ from load import GRAMMAR, load  # noqa: E402
 from resolve import resolve  # noqa: E402
 from source import SourceFile  # noqa: E402
 
-GOOD = [*sorted((HERE / "good").glob("*.cdx")), HERE / "tiny.cdx", ROOT / "proto" / "kv.cdx"]
+GOOD = [*sorted((HERE / "good").glob("*.cdx")), HERE / "tiny.cdx", HERE / "lang.cdx",
+        *sorted((ROOT / "proto").glob("*.cdx"))]
 SMALL = [HERE / "good" / "mini.cdx", HERE / "good" / "plain.cdx"]
 RELAID = 200
 MUTANTS = 2000

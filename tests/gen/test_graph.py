@@ -13,7 +13,8 @@ import pytest
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
-GOOD = [*sorted((HERE / "good").glob("*.cdx")), HERE / "tiny.cdx", ROOT / "proto" / "kv.cdx"]
+GOOD = [*sorted((HERE / "good").glob("*.cdx")), HERE / "tiny.cdx", HERE / "lang.cdx",
+        *sorted((ROOT / "proto").glob("*.cdx"))]
 SVG = "{http://www.w3.org/2000/svg}"
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(ROOT / "gen"))
@@ -26,7 +27,7 @@ from svg import Picture  # noqa: E402
 
 @functools.lru_cache(maxsize=None)
 def protocol_of(path: Path) -> m.Protocol:
-    protocol = understand(path, path.name, "")
+    protocol = understand(path, path.name, "", of_calls=False)
     assert protocol is not None
     return protocol
 
@@ -36,7 +37,8 @@ def texts(root: ElementTree.Element) -> list[str]:
 
 
 def items(p: m.Protocol) -> list[str | None]:
-    return [None, *(x.name for x in p.frames), *(x.name for x in p.calls), *(x.name for x in p.structs)]
+    return [None, *(x.name for x in p.frames), *(x.name for x in p.calls), *(x.name for x in p.structs),
+            *(x.name for x in p.messages)]
 
 
 @pytest.mark.parametrize("path", GOOD, ids=lambda p: p.stem)
@@ -69,7 +71,7 @@ def test_a_call_has_its_answers_and_bodies() -> None:
 
 
 def test_what_is_not_there_cannot_be_drawn() -> None:
-    with pytest.raises(Failure, match="there is no frame, call or struct 'requst'; did you mean 'request'?"):
+    with pytest.raises(Failure, match="there is no frame, message, call or struct 'requst'; did you mean 'request'?"):
         graph(protocol_of(HERE / "good" / "mini.cdx"), "requst")
 
 

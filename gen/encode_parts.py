@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A message's values to bytes: every part as it is given, lengths too; nothing is worked out."""
+from __future__ import annotations
+
+from functools import singledispatch
+from typing import Any
+
+import model as m
+from cli import Failure
+from expressions import evaluate
+from interpret_parts import arm_of
+
+
+def encode_parts(parts: tuple[m.Part, ...], fields: dict[str, Any], place: str) -> bytes:
+    """The bytes of all parts; Failure when a value is missing or cannot be one."""
+    made = bytearray()
+    numbers: dict[str, int] = {}
+    for name in fields:
+        if all(part.name != name for part in parts):
+            raise Failure(f"{place}: there is no field '{name}'")
+    for part in parts:
+        if part.condition is not None and not evaluate(part.condition, numbers):
+            numbers[part.name] = 0
+            continue
+        value = _number(part, fields.get(part.name), place)
+        if isinstance(value, int):
+            numbers[part.name] = value
+        made += _put(part.type, value, numbers, f"{place}: '{part.name}'")
+    return bytes(made)
+
+
+def _number(part: m.Part, value: Any, place: str) -> Any:
+    """An enum's value by its name, or the value as it is."""
+    enum = part.type.enum if isinstance(part.type, m.Integer) else None
+    if value is None and part.value is not None:
+        return part.value
+    if enum is None or not isinstance(value, str):
+        return value
+    found = [v.value for v in enum.values if v.name == value]
+    if not found:
+        raise Failure(f"{place}: enum {enum.name} has no value '{value}'")
+    return found[0]
+
+
+@singledispatch
+def _put(of: Any, value: Any, numbers: dict[str, int], place: str) -> bytes:
+    raise Failure(f"{place} is a {type(of).__name__.lower()}, which this command cannot write")
+
+
+@_put.register(m.Integer)
+def _(of: m.Integer, value: Any, numbers: dict[str, int], place: str) -> bytes:
+    number = _integer(value, 8 * of.width, of.signed, place)
+    return number.to_bytes(of.width, "big" if of.big_endian else "little", signed=of.signed)
+
+
+@_put.register(m.Varint)
+def _(of: m.Varint, value: Any, numbers: dict[str, int], place: str) -> bytes:
+    number = _integer(value, 8 * of.width, of.signed, place)
+    if of.signed:
+        number = number << 1 if number >= 0 else (-number << 1) - 1
+    made = bytearray()
+    while number > 0x7F:
+        made.append(number & 0x7F | 0x80)
+        number >>= 7
+    return bytes([*made, number])
+
+
+@_put.register(m.Decimal)
+def _(of: m.Decimal, value: Any, numbers: dict[str, int], place: str) -> bytes:
+    return str(_integer(value, 8 * of.width, of.signed, place)).encode() + of.end
+
+
+@_put.register(m.Token)
+def _(of: m.Token, value: Any, numbers: dict[str, int], place: str) -> bytes:
+    return _bytes(value, place) + of.end
+
+
+@_put.register(m.Literal)
+def _(of: m.Literal, value: Any, numbers: dict[str, int], place: str) -> bytes:
+    return of.data
+
+
+@_put.register(m.Filler)
+def _(of: m.Filler, value: Any, numbers: dict[str, int], place: str) -> bytes:
+    data = bytes(of.size) if value is None else _bytes(value, place)
+    if len(data) != of.size:
+        raise Failure(f"{place} has {of.size} bytes")
+    return data
+
+
+@_put.register(m.Counted)
+def _(of: m.Counted, value: Any, numbers: dict[str, int], place: str) -> bytes:
+    data = _bytes(value, place)
+    if len(data) >= 1 << (8 * of.width):
+        raise Failure(f"{place} has {len(data)} bytes, more than its length can say")
+    return len(data).to_bytes(of.width, "big" if of.big_endian else "little") + data
+
+
+@_put.register(m.Sized)
+def _(of: m.Sized, value: Any, numbers: dict[str, int], place: str) -> bytes:
+    return _bytes(value, place)
+
+
+@_put.register(m.Array)
+def _(of: m.Array, value: Any, numbers: dict[str, int], place: str) -> bytes:
+    if not isinstance(value, list) or not all(isinstance(x, dict) for x in value):
+        raise Failure(f"{place} is a list of structs")
+    return b"".join(encode_parts(of.element.parts, x, place) for x in value)
+
+
+@_put.register(m.Choice)
+def _(of: m.Choice, value: Any, numbers: dict[str, int], place: str) -> bytes:
+    arm = arm_of(of, numbers[of.tag])
+    if arm is None:
+        raise Failure(f"{place} has nothing for this value of '{of.tag}'")
+    return _struct(arm.struct, value, place) if arm.struct is not None else b""
+
+
+@_put.register(m.Struct)
+def _(of: m.Struct, value: Any, numbers: dict[str, int], place: str) -> bytes:
+    return _struct(of, value, place)
+
+
+def _struct(of: m.Struct, value: Any, place: str) -> bytes:
+    if not isinstance(value, dict):
+        raise Failure(f"{place} is a struct")
+    return encode_parts(of.parts, value, place)
+
+
+def _integer(value: Any, bits: int, signed: bool, place: str) -> int:
+    least, most = (-(1 << bits - 1), (1 << bits - 1) - 1) if signed else (0, (1 << bits) - 1)
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise Failure(f"{place} {'is missing' if value is None else 'is a number'}")
+    if not least <= value <= most:
+        raise Failure(f"{place} is a number of {bits} bits")
+    return value
+
+
+def _bytes(value: Any, place: str) -> bytes:
+    if isinstance(value, str):
+        return value.encode("utf-8", errors="surrogatepass")
+    if not isinstance(value, bytes):
+        raise Failure(f"{place} {'is missing' if value is None else 'is a text'}")
+    return value
