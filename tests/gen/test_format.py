@@ -170,7 +170,7 @@ def test_mutants_are_formatted_or_refused() -> None:
     assert MUTANTS // 20 < accepted < MUTANTS
 
 
-def test_only_texts_and_names_make_a_line_too_long() -> None:
+def test_only_what_cannot_be_broken_makes_a_line_too_long() -> None:
     for path in GOOD:
         for line in path.read_text(encoding="utf-8").split("\n"):
-            assert len(line) <= COLUMNS_MAX, line
+            assert len(line) <= COLUMNS_MAX or line.lstrip().startswith("//"), line
