@@ -16,6 +16,8 @@ MESSAGES = (
     ("< get ok(rid 4, val \"cdn-a\")", "An answer to get, by its status."),
     ("< ok(rid 4, val \"cdn-a\")", "An answer to a request that was not seen; bodies are bytes."),
     ("> \"\\x10\\x00\"", "Bytes that are no message."),
+    ("- point { x 1, y 2 }", "A message of a protocol without calls (> and < if it is called "
+     "request or response); encode takes such messages as JSON."),
     ("// ...", "A remark."),
 )
 EXAMPLES = (

@@ -26,12 +26,14 @@ def path_of(argument: str) -> tuple[Path, str]:
     return (Path("/dev/stdin"), "<stdin>") if argument == STDIN else (Path(argument), argument)
 
 
-def compile_description(path: Path, name: str, dump_after: str | None = None) -> Plan | MessagePlan | None:
+def compile_description(path: Path, name: str,
+                        dump_after: str | None = None) -> Plan | MessagePlan | None:
     """The plan of the description at `path`, or None after its errors were shown."""
     protocol = understand(path, name, "nothing was written", dump_after, of_calls=False)
     if protocol is None:
         return None
-    plan = make_message_plan(protocol) if protocol.messages else make_plan(protocol)
+    plan: Plan | MessagePlan = (
+        make_message_plan(protocol) if protocol.messages else make_plan(protocol))
     if dump_after == "plan":
         print(dump(plan), end="")
     return plan

@@ -4,7 +4,7 @@
     > get(rid 4, key "/img")            a request
     < get ok(rid 4, val "cdn-a")        an answer to get
     < ok(rid 4, val "cdn-a")            an answer to a call that is not known: bodies are bytes
-    > request { key "a", … }            a message of a protocol without calls; only to be read
+    - point { x 1, y 2 }                a message of a protocol without calls; only to be read
     > "\\x10\\x00"                        bytes that are no message
 
 Behind // stands what is only for people. Fields of bytes that are empty may be left out.
