@@ -18,6 +18,7 @@
 #include <caudex/kv_dispatch.h>
 
 #include <pthread.h>
+#include <string.h>
 
 static pthread_mutex_t open_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct handler *open_handlers;
@@ -164,7 +165,7 @@ uint64_t handler_kv_expires(const struct handler *h, uint64_t ttl_ms)
 
 static struct store_probe *probe_at(struct handler *h, uint32_t index)
 {
-    return &h->probes[index % (HANDLER_PROBE_STEPS * HANDLER_PROBE_GROUP)];
+    return &h->probes[index % ((HANDLER_STEPS + 1) * HANDLER_PROBE_GROUP)];
 }
 
 /* What a call looks up by key; false: nothing to fetch ahead. */
@@ -189,69 +190,67 @@ static bool probe_kind(uint8_t call, enum store_probe_kind *kind)
     }
 }
 
-/* Starts the probes of the requests before `end`. */
-static void probes_start(struct handler *h, uint32_t end)
+/* Takes the probes of the requests before `end` through a step, as far as the step before went. */
+static void probes_step(struct handler *h, enum handler_step step, uint32_t end)
 {
-    for (; h->started < end && h->started < h->requests.count; h->started++) {
-        const struct kv_request *request = &h->requests.entries[h->started].request;
+    uint32_t last = step == HANDLER_STEP_START ? h->requests.count : h->stepped[step - 1];
+    for (; h->stepped[step] < end && h->stepped[step] < last; h->stepped[step]++) {
+        const struct kv_request *request = &h->requests.entries[h->stepped[step]].request;
+        struct store_probe *probe = probe_at(h, h->stepped[step]);
         enum store_probe_kind kind;
-        if (probe_kind(request->type, &kind))
-            store_probe_start(h->store, kind, request->key, probe_at(h, h->started));
-    }
-}
-
-/* Touches the probes of the requests before `end`, which were started. */
-static void probes_touch(struct handler *h, uint32_t end)
-{
-    for (; h->touched < end && h->touched < h->started; h->touched++) {
-        enum store_probe_kind kind;
-        if (!probe_kind(h->requests.entries[h->touched].request.type, &kind))
+        if (!probe_kind(request->type, &kind))
             continue;
-        handler_kv_read(h);
-        store_probe_touch(h->reader, probe_at(h, h->touched));
-    }
-}
-
-/* Reaches for the parents of the requests before `end`, which were touched. */
-static void probes_reach(struct handler *h, uint32_t end)
-{
-    for (; h->reached < end && h->reached < h->touched; h->reached++) {
-        enum store_probe_kind kind;
-        if (!probe_kind(h->requests.entries[h->reached].request.type, &kind))
-            continue;
-        handler_kv_read(h);
-        store_probe_reach(h->reader, probe_at(h, h->reached));
+        if (step != HANDLER_STEP_START)
+            handler_kv_read(h);
+        switch (step) {
+        case HANDLER_STEP_START:
+            store_probe_start(h->store, kind, request->key, probe);
+            break;
+        case HANDLER_STEP_TOUCH:
+            store_probe_touch(h->reader, probe);
+            break;
+        default:
+            store_probe_reach(h->reader, probe);
+            break;
+        }
     }
 }
 
 /*
- * Brings the probes to where the request at `index` needs them: its own group
- * reached, and each of the next ones a step less far. A session that stopped early
- * leaves requests out, so the group may be any later one than the last.
+ * Brings the probes to where they are to be while the group at `group` is looked up:
+ * the next one through all steps, and each behind it through a step less.
  */
-static void probes_advance(struct handler *h, uint32_t index)
+static void probes_advance(struct handler *h, uint32_t group)
+{
+    /* Nothing but the last round is new, unless requests were left out. */
+    for (uint32_t round = 0; round <= HANDLER_STEPS; round++) {
+        for (uint32_t step = HANDLER_STEPS; step-- > 0;) {
+            if (step <= round)
+                probes_step(h, (enum handler_step)step,
+                            group + (round - step + 1) * HANDLER_PROBE_GROUP);
+        }
+    }
+    h->probed = group + HANDLER_PROBE_GROUP;
+}
+
+/*
+ * Goes on with the group of the request at `index`. A session that stopped early
+ * leaves requests out, so it may be any later one than the last.
+ */
+static void probes_go_on(struct handler *h, uint32_t index)
 {
     uint32_t group = index / HANDLER_PROBE_GROUP * HANDLER_PROBE_GROUP;
-    if (h->started < group)
-        h->started = group;
-    if (h->touched < group)
-        h->touched = group;
-    if (h->reached < group)
-        h->reached = group;
-    /* Nothing but the last group of each kind is new, unless requests were left out. */
-    probes_start(h, group + 3 * HANDLER_PROBE_GROUP);
-    probes_touch(h, group + 3 * HANDLER_PROBE_GROUP);
-    probes_reach(h, group + 2 * HANDLER_PROBE_GROUP);
-    probes_start(h, group + 4 * HANDLER_PROBE_GROUP);
-    h->probed = group + HANDLER_PROBE_GROUP;
+    for (uint32_t step = 0; step < HANDLER_STEPS; step++) {
+        if (h->stepped[step] < group)
+            h->stepped[step] = group;
+    }
+    probes_advance(h, group);
 }
 
 static void kv_turn_begin(struct handler *h)
 {
     h->requests.count = 0;
-    h->started = 0;
-    h->touched = 0;
-    h->reached = 0;
+    memset(h->stepped, 0, sizeof h->stepped);
     h->probed = 0;
     handler_kv_scans_expire(h);
 }
@@ -266,12 +265,7 @@ static bool kv_accept(struct handler *h, void *session, struct cdx_bytes input)
 
 static void kv_prefetch(struct handler *h)
 {
-    probes_start(h, HANDLER_PROBE_GROUP);
-    probes_touch(h, HANDLER_PROBE_GROUP);
-    probes_start(h, 2 * HANDLER_PROBE_GROUP);
-    probes_reach(h, HANDLER_PROBE_GROUP);
-    probes_touch(h, 2 * HANDLER_PROBE_GROUP);
-    probes_start(h, 3 * HANDLER_PROBE_GROUP);
+    probes_advance(h, 0);
 }
 
 bool handler_kv_reserve(struct handler *h, size_t nbytes, struct cdx_out *cursor)
@@ -299,7 +293,7 @@ static bool carry_out(struct handler *h, uint32_t index)
 {
     const struct kv_request *request = &h->requests.entries[index].request;
     if (index >= h->probed)
-        probes_advance(h, index);
+        probes_go_on(h, index);
     enum store_probe_kind kind;
     h->probe = probe_kind(request->type, &kind) ? probe_at(h, index) : NULL;
     h->no_room = false;

@@ -30,10 +30,7 @@
 #define HANDLER_SCAN_MS_MAX 60000u
 
 /** Requests whose memory accesses overlap; more gain nothing. */
-#define HANDLER_PROBE_GROUP 16u
-
-/** Groups that are on the way at a time, one per step of a lookup. */
-#define HANDLER_PROBE_STEPS 4u
+#define HANDLER_PROBE_GROUP 8u
 
 /** The longest answer of a write: a head and three 64-bit numbers. */
 #define HANDLER_WRITE_ANSWER_NBYTES_MAX (KV_RESPONSE_NBYTES_MIN + 24u)
@@ -51,6 +48,15 @@ struct handler_session {
     uint32_t stage_count;
 };
 
+/** What is done for a lookup ahead of it. */
+enum handler_step {
+    HANDLER_STEP_START,       /* its index lines are on the way */
+    HANDLER_STEP_TOUCH,       /* … its node */
+    HANDLER_STEP_PARENT,      /* … that one's parent */
+    HANDLER_STEP_GRANDPARENT, /* … and its parent: few lookups compare more */
+    HANDLER_STEPS,
+};
+
 /** The writes of a batch while it is taken from its frames. */
 struct handler_batch {
     struct store_op ops[STORE_BATCH_OPS_MAX];
@@ -61,23 +67,19 @@ struct handler_batch {
 /**
  * One loop's kv handler. Its lookups run in groups, one group ahead of the other:
  *
- *     queue   | answered … | group g   | group g+1   | group g+2   | group g+3 | …
- *                            looked up   reached       touched       started
- *                                        (parents are  (nodes are    (index lines
- *                                        on the way)   on the way)   are on the way)
+ *     queue   | answered … | group g   | g+1         | g+2    | g+3   | g+4   | …
+ *                            looked up   grandparent   parent   touch   start
  */
 struct handler {
     struct handler_requests requests;
     struct store *store;
     struct store_reader *reader;
     const struct handler_env *env;
-    bool reading;     /* inside a read section … */
-    bool writing;     /* … or the store's writer: never both */
-    uint32_t started; /* queue entries whose probes were started */
-    uint32_t touched; /* … and touched */
-    uint32_t reached; /* … and reached */
-    uint32_t probed;  /* end of the group that is looked up: all before it are ready */
-    struct store_probe probes[HANDLER_PROBE_STEPS * HANDLER_PROBE_GROUP];
+    bool reading;                    /* inside a read section … */
+    bool writing;                    /* … or the store's writer: never both */
+    uint32_t stepped[HANDLER_STEPS]; /* queue entries whose probes are through each step */
+    uint32_t probed; /* end of the group that is looked up: all before it are ready */
+    struct store_probe probes[(HANDLER_STEPS + 1) * HANDLER_PROBE_GROUP];
     struct handler_batch batch;
 
     /* whose request is carried out, and where it puts its answer */

@@ -42,6 +42,8 @@
 #include <caudex/bytes.h>
 #include <caudex/status.h>
 
+#include <stdalign.h>
+
 /* ---- limits ---- */
 
 /** Longest key, in bytes, inclusive: the wire format's own limit. */
@@ -137,14 +139,17 @@ enum store_probe_kind { STORE_PROBE_KEY, STORE_PROBE_MATCH };
  * readable until the lookup; may be dropped at any time.
  */
 struct store_probe {
+    alignas(64) struct cdx_bytes key;
+    uint64_t section;    /* the reader's read section that touched it; 0: none. In it … */
+    uint32_t candidate;  /* … the node that is compared first; 0: not known */
+    uint32_t node;       /* … the one that the next step begins at; 0: none */
+    uint16_t open;       /* … of the boundaries, as many as may still answer */
+    uint16_t boundaries; /* that are held; 0: none, the lookup finds its own */
     enum store_probe_kind kind;
-    uint16_t boundaries; /* hashes held; 0: none, the lookup computes its own */
-    struct cdx_bytes key;
-    uint32_t node;    /* the first candidate; 0: none */
-    uint16_t open;    /* of the boundaries, as many as may still answer … */
-    uint64_t section; /* … in this read section of the reader that touched it; 0: none */
-    uint64_t hash[STORE_PROBE_BOUNDARIES_MAX + 2]; /* shortest boundary first, the whole key last */
-    uint16_t end[STORE_PROBE_BOUNDARIES_MAX + 2];  /* where each boundary ends */
+    struct store_boundary {
+        uint64_t hash;
+        size_t end;
+    } boundary[STORE_PROBE_BOUNDARIES_MAX + 2]; /* shortest first, the whole key last */
 };
 
 /**
@@ -264,7 +269,10 @@ void store_probe_start(const struct store *store, enum store_probe_kind kind, st
 /** Second step, inside a read section: asks for the node that the lookup will compare. */
 void store_probe_touch(struct store_reader *reader, struct store_probe *probe);
 
-/** Third step, in the same section: asks for that node's parent, which will be compared too. */
+/**
+ * Further steps, in the same section: each asks for the parent of the last node, which will be
+ * compared too. More than two are seldom of use.
+ */
 void store_probe_reach(struct store_reader *reader, struct store_probe *probe);
 
 /**

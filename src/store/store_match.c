@@ -23,9 +23,7 @@ static void probe_add(const struct store *store, struct store_probe *probe, uint
                       size_t end)
 {
     store_index_prefetch(&store->index, hash);
-    probe->hash[probe->boundaries] = hash;
-    probe->end[probe->boundaries] = (uint16_t)end;
-    probe->boundaries++;
+    probe->boundary[probe->boundaries++] = (struct store_boundary){hash, end};
 }
 
 /* Hashes all boundaries and asks for their buckets; a key with too many is left to the lookup. */
@@ -89,7 +87,7 @@ static void node_prefetch(const struct store *store, store_ref ref)
 /* Asks for the node of the boundary before `i`, which the one at `i` has as its parent. */
 static void parent_prefetch(const struct store *store, const struct store_probe *probe, uint32_t i)
 {
-    struct store_probing p = store_index_probe(&store->index, probe->hash[i - 1], false);
+    struct store_probing p = store_index_probe(&store->index, probe->boundary[i - 1].hash, false);
     store_ref ref = p.left != 0 && p.found != 0 ? store_index_next(&p) : 0;
     if (ref != 0)
         store_prefetch(store_arena_at(&store->arena, ref));
@@ -104,13 +102,14 @@ static void probe_follow(const struct store_reader *reader, struct store_probe *
 {
     const struct store *store = reader->store;
     uint32_t open = 0;
+    probe->candidate = 0;
     probe->node = 0;
     uint32_t i = probe->boundaries;
     for (; i > 0; i--) {
-        struct store_table table = store_index_table(&store->index, probe->hash[i - 1]);
+        struct store_table table = store_index_table(&store->index, probe->boundary[i - 1].hash);
         if (table.count == 0)
             continue;
-        uint32_t tag = store_index_tag(probe->hash[i - 1]);
+        uint32_t tag = store_index_tag(probe->boundary[i - 1].hash);
         uint32_t at = store_index_bucket(tag, table.count);
         const struct store_bucket *bucket = &table.buckets[at];
         uint32_t slots = store_bucket_find(bucket, tag, true);
@@ -122,6 +121,8 @@ static void probe_follow(const struct store_reader *reader, struct store_probe *
             probe->node = store_bucket_ref(bucket, (uint32_t)__builtin_ctz(slots));
             if (probe->node != 0)
                 node_prefetch(store, probe->node);
+            if (open == i)
+                probe->candidate = probe->node;
             break;
         }
         store_prefetch(at + 1 != table.count ? bucket + 1 : table.buckets);
@@ -178,6 +179,27 @@ static void trace(struct store_reader *reader, uint64_t hash)
                               memory_order_relaxed);
 }
 
+/* ---- the node of a boundary ---- */
+
+/*
+ * The answering node of boundary `i` of a key of the reader's, 0: there is none. The
+ * candidate that was found in this section is it, mostly.
+ */
+static store_ref find_probed(const struct store_reader *reader, struct cdx_bytes key,
+                             const struct store_probe *probe, uint32_t i)
+{
+    const struct store *store = reader->store;
+    const struct store_boundary *boundary = &probe->boundary[i];
+    if (probe->section == reader->section && probe->open == i + 1 && probe->candidate != 0) {
+        uint64_t ends;
+        const struct store_node *node = store_at(store, probe->candidate);
+        if (store_node_matches(store, node, key.data, boundary->end, &reader->view, &ends) &&
+            !store_has_gates(store))
+            return probe->candidate;
+    }
+    return store_find_hashed(store, boundary->hash, key.data, boundary->end, &reader->view);
+}
+
 /* ---- get ---- */
 
 enum store_status store_get(struct store_reader *reader, struct cdx_bytes key,
@@ -193,10 +215,9 @@ enum store_status store_get(struct store_reader *reader, struct cdx_bytes key,
             probe_now(reader, STORE_PROBE_KEY, key, &own);
             probe = &own;
         }
-        uint64_t hash = probe->hash[probe->boundaries - 1];
-        ref = store_find_hashed(store, hash, key.data, key.len, &reader->view);
+        ref = find_probed(reader, key, probe, probe->boundaries - 1u);
         if (ref != 0)
-            trace(reader, hash);
+            trace(reader, probe->boundary[probe->boundaries - 1].hash);
     } else {
         ref = store_find_root(store, &reader->view);
     }
@@ -259,13 +280,12 @@ static bool answer_at_root(const struct store_reader *reader, struct cdx_bytes k
 static bool match_probed(struct store_reader *reader, struct cdx_bytes key,
                          const struct store_probe *probe, struct answer *answer)
 {
-    const struct store *store = reader->store;
     uint32_t i = probe->section == reader->section ? probe->open : probe->boundaries;
     while (i-- > 0) {
-        size_t end = probe->end[i];
-        store_ref ref = store_find_hashed(store, probe->hash[i], key.data, end, &reader->view);
+        size_t end = probe->boundary[i].end;
+        store_ref ref = find_probed(reader, key, probe, i);
         if (ref != 0 && answer_at(reader, ref, key, end, answer)) {
-            trace(reader, probe->hash[i]);
+            trace(reader, probe->boundary[i].hash);
             return true;
         }
     }

@@ -501,8 +501,8 @@ static uint64_t match_hash(const struct store_cursor *cursor, size_t end)
 {
     const struct store_probe *probe = &cursor->probe;
     if (cursor->depth != 0 && cursor->depth <= probe->boundaries &&
-        probe->end[cursor->depth - 1] == end)
-        return probe->hash[cursor->depth - 1];
+        probe->boundary[cursor->depth - 1].end == end)
+        return probe->boundary[cursor->depth - 1].hash;
     return store_hash_of(&store_of(cursor)->keys, store_prefix(cursor->key, end));
 }
 
