@@ -95,8 +95,11 @@ static uint64_t take_expiry(const struct world *w, struct input *in)
 
 static struct store_put_options take_options(const struct world *w, struct input *in)
 {
-    return (struct store_put_options){.expires_ms = take_expiry(w, in),
-                                      .keep_expiry = take(in) % 4 == 0};
+    struct store_put_options options = {.expires_ms = take_expiry(w, in)};
+    uint8_t more = take(in);
+    options.keep_expiry = more % 4 == 0;
+    options.mark = more % 8 < 3 ? more * UINT32_C(0x01010101) : 0;
+    return options;
 }
 
 static void agree(const char *wrong)

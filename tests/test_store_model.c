@@ -119,6 +119,11 @@ static uint64_t random_expiry(struct world *w)
     return w->model.now_ms + random_below(&w->random, 8) * random_below(&w->random, 2000);
 }
 
+static uint32_t random_mark(struct world *w)
+{
+    return random_below(&w->random, 4) == 0 ? random_below(&w->random, UINT32_MAX) : 0;
+}
+
 /* The expected revision is often right, sometimes "none", sometimes nonsense. */
 static struct store_put_options random_options(struct world *w, struct cdx_bytes key,
                                                uint64_t *expected)
@@ -132,6 +137,7 @@ static struct store_put_options random_options(struct world *w, struct cdx_bytes
         .expected = kind < 4 ? expected : NULL,
         .expires_ms = random_expiry(w),
         .keep_expiry = random_below(&w->random, 6) == 0,
+        .mark = random_mark(w),
     };
 }
 
@@ -166,6 +172,9 @@ static void step_put(struct world *w, struct cdx_bytes key)
     enum store_status status = store_put_with(w->store, key, value, &options, &revisions[0]);
     assert_int_equal(status, model_put(&w->model, key, value, &options, &revisions[1]));
     assert_int_equal(revisions[0], revisions[1]);
+    struct store_entry entry;
+    assert_null(
+        model_check_entry(model_get(&w->model, key), store_peek(w->store, key, &entry), &entry));
 }
 
 static void step_touch(struct world *w, struct cdx_bytes key)
@@ -261,7 +270,8 @@ static void step_stage_put(struct world *w, struct model_stage *stage, struct cd
     if (random_below(&w->random, 8) != 0)
         key = cdx_bytes_of(room, len + key.len);
     const struct store_put_options options = {.expires_ms = random_expiry(w),
-                                              .keep_expiry = random_below(&w->random, 6) == 0};
+                                              .keep_expiry = random_below(&w->random, 6) == 0,
+                                              .mark = random_mark(w)};
     enum store_status status =
         store_stage_put(w->store, stage->number, key, value, &options, &revisions[0]);
     assert_int_equal(status,

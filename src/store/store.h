@@ -113,6 +113,8 @@ struct store_config {
 struct store_entry {
     struct cdx_bytes key;
     struct cdx_bytes value;
+    /** The number that was stored with it; 0: none. */
+    uint32_t mark;
     /** The store's revision at the write that stored the value; never 0. */
     uint64_t revision;
     /** When the value ends, on the store's clock; 0: never. */
@@ -184,6 +186,9 @@ struct store_put_options {
     uint64_t expires_ms;
     /** Keeps the key's present expiry instead. */
     bool keep_expiry;
+    /** A number that is kept beside the value, for the caller's own use; 0: none, needs no memory.
+     */
+    uint32_t mark;
 };
 
 enum store_op_kind { STORE_OP_PUT, STORE_OP_DELETE, STORE_OP_DROP };
@@ -331,6 +336,20 @@ CDX_MUST_CHECK enum store_status store_next_child(struct store_cursor *cursor,
  */
 uint64_t store_count(struct store_reader *reader, struct cdx_bytes key);
 
+/**
+ * Visits the stored keys a few at a time, in no order that means anything. `position`
+ * says where to go on, 0 at the beginning; what is returned is the next one,
+ * 0 at the end. A position is only a number and stays valid whatever is written: a key that is
+ * stored from the first call to the last is visited at least once. Any number is
+ * a position, so one drawn by chance leads to keys drawn nearly so.
+ * `visit` is called within the call; the entry's key is borrowed until it returns.
+ */
+uint64_t store_sweep(struct store_reader *reader, uint64_t position,
+                     void (*visit)(void *arg, const struct store_entry *entry), void *arg);
+
+/** Positions are below it. */
+#define STORE_SWEEP_END (UINT64_C(1) << 33)
+
 /** Counters of the version that is seen. */
 void store_read_stats(struct store_reader *reader, struct store_stats *stats);
 
@@ -361,7 +380,14 @@ CDX_MUST_CHECK enum store_status store_put_with(struct store *store, struct cdx_
                                                 uint64_t *revision);
 
 /**
- * Gives a stored value another expiry (0: none); value and revision stay.
+ * The entry at exactly `key` as the writer has it, its own writes included: STORE_OK
+ * or STORE_NOT_FOUND (`*entry` untouched). Borrowed from the store until the next write.
+ */
+CDX_MUST_CHECK enum store_status store_peek(struct store *store, struct cdx_bytes key,
+                                            struct store_entry *entry);
+
+/**
+ * Gives a stored value another expiry (0: none); value, mark and revision stay.
  * STORE_OK, STORE_NOT_FOUND or STORE_NO_MEMORY.
  */
 CDX_MUST_CHECK enum store_status store_touch(struct store *store, struct cdx_bytes key,

@@ -90,22 +90,29 @@ void store_block_retire(struct store *store, store_ref ref, bool with_heap)
 /* A value on its way into a block: inline, or on the heap. */
 struct payload {
     struct cdx_bytes value;
+    uint32_t mark; /* goes behind it; 0: none, or in `value` already */
     uint8_t *heap;
     uint32_t flags;
     size_t nbytes; /* in the block */
 };
 
-static bool payload_make(struct store *store, struct cdx_bytes value, struct payload *payload)
+static bool payload_make(struct store *store, const struct store_content *content,
+                         struct payload *payload)
 {
-    *payload = (struct payload){.value = value, .nbytes = value.len};
-    if (value.len <= STORE_INLINE_NBYTES_MAX)
-        return true;
-    payload->heap = store_limbo_heap_get(&store->limbo, value.len);
-    if (payload->heap == NULL)
-        return false;
-    memcpy(payload->heap, value.data, value.len);
-    payload->flags = STORE_HEAP;
-    payload->nbytes = STORE_HEAP_VALUE_NBYTES;
+    struct cdx_bytes value = content->value;
+    *payload = (struct payload){.value = value, .mark = content->mark, .nbytes = value.len};
+    if (value.len > STORE_INLINE_NBYTES_MAX) {
+        payload->heap = store_limbo_heap_get(&store->limbo, value.len);
+        if (payload->heap == NULL)
+            return false;
+        memcpy(payload->heap, value.data, value.len);
+        payload->flags = STORE_HEAP;
+        payload->nbytes = STORE_HEAP_VALUE_NBYTES;
+    }
+    if (payload->mark != 0) {
+        payload->flags |= STORE_MARKED;
+        payload->nbytes += STORE_MARK_NBYTES;
+    }
     return true;
 }
 
@@ -124,13 +131,16 @@ static void payload_put(const struct payload *payload, uint8_t *to)
     } else if (payload->value.len != 0) {
         memcpy(to, payload->value.data, payload->value.len);
     }
+    if (payload->mark != 0)
+        memcpy(to + payload->nbytes - STORE_MARK_NBYTES, &payload->mark, STORE_MARK_NBYTES);
 }
 
-/* The payload of a block as it is: the heap value changes its owner. */
+/* The payload of a block as it is, mark included: the heap value changes its owner. */
 static void payload_move(const struct store_node *from, struct payload *payload)
 {
     uint32_t head = store_head(from);
-    *payload = (struct payload){.flags = head & STORE_HEAP, .nbytes = store_head_value(head)};
+    *payload = (struct payload){.flags = head & ((uint32_t)STORE_HEAP | STORE_MARKED),
+                                .nbytes = store_head_value(head)};
     payload->value = cdx_bytes_of(store_node_inline(from), payload->nbytes);
 }
 
@@ -163,13 +173,13 @@ store_ref store_record_new(struct store *store, uint32_t flags, uint64_t revisio
     return ref;
 }
 
-store_ref store_record_of_value(struct store *store, struct cdx_bytes value, uint64_t expires_ms,
-                                uint64_t revision)
+store_ref store_record_of_content(struct store *store, const struct store_content *content,
+                                  uint64_t revision)
 {
     struct payload payload;
-    if (!payload_make(store, value, &payload))
+    if (!payload_make(store, content, &payload))
         return 0;
-    store_ref ref = record_make(store, &payload, expires_ms, revision, 0);
+    store_ref ref = record_make(store, &payload, content->expires_ms, revision, 0);
     if (ref == 0)
         payload_free(store, &payload);
     return ref;
@@ -203,11 +213,11 @@ static store_ref pass_new(struct store *store, struct cdx_bytes segment, store_r
     return ref;
 }
 
-static store_ref leaf_new(struct store *store, struct cdx_bytes segment, struct cdx_bytes value,
-                          uint64_t revision)
+static store_ref leaf_new(struct store *store, struct cdx_bytes segment,
+                          const struct store_content *content, uint64_t revision)
 {
     struct payload payload;
-    if (!payload_make(store, value, &payload))
+    if (!payload_make(store, content, &payload))
         return 0;
     size_t text = STORE_LEAF_NBYTES + segment.len;
     store_ref ref =
@@ -756,19 +766,19 @@ static size_t label_start(struct cdx_bytes key, size_t from)
 }
 
 /* A node for a key that has none: a leaf, or a fork when the value expires. */
-static bool put_new(struct store *store, struct store_place *place, struct cdx_bytes value,
-                    uint64_t expires_ms, uint64_t revision)
+static bool put_new(struct store *store, struct store_place *place,
+                    const struct store_content *content, uint64_t revision)
 {
     struct cdx_bytes key = place->path.key;
-    size_t start =
-        expires_ms == 0 ? label_start(key, place->end) : store_segment_start(key, key.len);
+    bool expires = content->expires_ms != 0;
+    size_t start = expires ? store_segment_start(key, key.len) : label_start(key, place->end);
     struct cdx_bytes segment = cdx_bytes_of(key.data + start, key.len - start);
     store_ref record = 0;
     store_ref ref = 0;
-    if (expires_ms == 0) {
-        ref = leaf_new(store, segment, value, revision);
+    if (!expires) {
+        ref = leaf_new(store, segment, content, revision);
     } else {
-        record = store_record_of_value(store, value, expires_ms, revision);
+        record = store_record_of_content(store, content, revision);
         if (record != 0)
             ref = store_fork_new(store, segment, 0, 0);
         if (record != 0 && ref == 0)
@@ -794,12 +804,12 @@ static bool put_new(struct store *store, struct store_place *place, struct cdx_b
     return true;
 }
 
-bool store_change_put(struct store *store, struct store_place *place, struct cdx_bytes value,
-                      uint64_t expires_ms, uint64_t revision)
+bool store_change_put(struct store *store, struct store_place *place,
+                      const struct store_content *content, uint64_t revision)
 {
     if (place->end != place->path.key.len)
-        return put_new(store, place, value, expires_ms, revision);
-    store_ref record = store_record_of_value(store, value, expires_ms, revision);
+        return put_new(store, place, content, revision);
+    store_ref record = store_record_of_content(store, content, revision);
     if (record == 0)
         return false;
     if (!place_fork(store, place)) {

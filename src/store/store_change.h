@@ -28,6 +28,13 @@ struct store_place {
     struct store_stage *staged; /* whose subtree it is in; NULL: the store's */
 };
 
+/** What is stored at a key. */
+struct store_content {
+    struct cdx_bytes value; /* is copied */
+    uint32_t mark;
+    uint64_t expires_ms; /* 0: never */
+};
+
 /* ---- operations ---- */
 
 /** Finds the place of a key within the length limit; `stage` may be NULL. */
@@ -42,8 +49,7 @@ static inline store_ref store_place_node(const struct store_place *place)
 
 /** Stores a value at the revision; room in the queues was reserved. False: no memory. */
 CDX_MUST_CHECK bool store_change_put(struct store *store, struct store_place *place,
-                                     struct cdx_bytes value, uint64_t expires_ms,
-                                     uint64_t revision);
+                                     const struct store_content *content, uint64_t revision);
 
 /** Takes the value of a node that is counted as stored away; room was reserved. False: no memory.
  */
@@ -109,9 +115,9 @@ void store_change_silence(struct store *store, store_ref fork);
 /** A record without value; 0: no memory. */
 store_ref store_record_new(struct store *store, uint32_t flags, uint64_t revision);
 
-/** A record with a value, which is copied, and, unless 0, an expiry; 0: no memory. */
-store_ref store_record_of_value(struct store *store, struct cdx_bytes value, uint64_t expires_ms,
-                                uint64_t revision);
+/** A record with a value; 0: no memory. */
+store_ref store_record_of_content(struct store *store, const struct store_content *content,
+                                  uint64_t revision);
 
 /** A fork with neither children nor versions; 0: no memory. */
 store_ref store_fork_new(struct store *store, struct cdx_bytes segment, uint32_t flags,

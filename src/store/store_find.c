@@ -253,11 +253,16 @@ store_ref store_find_base(const struct store *store, struct cdx_bytes key,
     return store_find_any(store, store_hash_of(&store->keys, key), key.data, key.len, view, inner);
 }
 
-uint64_t store_key_of(const struct store *store, store_ref ref,
-                      uint8_t key[static STORE_KEY_NBYTES_MAX], size_t *nbytes)
+/*
+ * Writes the key of a node to the end of `key`, as far as its parents go, and returns where it
+ * begins. `*top`: where they end without a root or a whole key, which is a stage's top; or 0.
+ */
+static uint8_t *key_collect(const struct store *store, store_ref ref,
+                            uint8_t key[static STORE_KEY_NBYTES_MAX], store_ref *top)
 {
     uint8_t *to = key + STORE_KEY_NBYTES_MAX;
     const struct store_node *node = store_at(store, ref);
+    *top = 0;
     while (!store_node_is(node, STORE_ROOT)) {
         uint32_t head = store_head(node);
         struct cdx_bytes segment = store_node_label(node);
@@ -269,17 +274,46 @@ uint64_t store_key_of(const struct store *store, store_ref ref,
             break;
         store_ref parent = store_node_link(node);
         if (parent == 0) {
-            const struct store_stage *stage = store_stage_with_top(store, ref);
-            to -= stage->key_nbytes - segment.len;
-            memcpy(to, stage->key, stage->key_nbytes - segment.len);
+            *top = ref;
             break;
         }
         ref = parent;
         node = store_at(store, ref);
     }
-    *nbytes = (size_t)(key + STORE_KEY_NBYTES_MAX - to);
-    memmove(key, to, *nbytes);
+    return to;
+}
+
+/* Moves the key to the front of `key`; returns its hash. */
+static uint64_t key_settle(const struct store *store, uint8_t key[static STORE_KEY_NBYTES_MAX],
+                           const uint8_t *from, size_t *nbytes)
+{
+    *nbytes = (size_t)(key + STORE_KEY_NBYTES_MAX - from);
+    memmove(key, from, *nbytes);
     return store_hash_of(&store->keys, cdx_bytes_of(key, *nbytes));
+}
+
+uint64_t store_key_of(const struct store *store, store_ref ref,
+                      uint8_t key[static STORE_KEY_NBYTES_MAX], size_t *nbytes)
+{
+    store_ref top;
+    uint8_t *from = key_collect(store, ref, key, &top);
+    if (top != 0) {
+        const struct store_stage *stage = store_stage_with_top(store, top);
+        size_t above = stage->key_nbytes - store_node_label(store_at(store, top)).len;
+        from -= above;
+        memcpy(from, stage->key, above);
+    }
+    return key_settle(store, key, from, nbytes);
+}
+
+bool store_key_of_stored(const struct store *store, store_ref ref,
+                         uint8_t key[static STORE_KEY_NBYTES_MAX], size_t *nbytes, uint64_t *hash)
+{
+    store_ref top;
+    const uint8_t *from = key_collect(store, ref, key, &top);
+    if (top == 0)
+        *hash = key_settle(store, key, from, nbytes);
+    return top == 0;
 }
 
 /* ---- values ---- */

@@ -58,6 +58,8 @@ enum store_kind { STORE_LEAF, STORE_PASS, STORE_FORK, STORE_RECORD };
 enum store_flag {
     /** Leaf, record: the inline value is a struct store_heap_value. */
     STORE_HEAP = STORE_FLAG(0),
+    /** Leaf, record: behind the inline value, in its length, is the caller's mark. */
+    STORE_MARKED = STORE_FLAG(6),
     /** Leaf, fork: read since the eviction's hand last passed. */
     STORE_REFERENCED = STORE_FLAG(1),
     /** Pass, fork: the child with the segment '/' has or had a value. */
@@ -144,6 +146,7 @@ struct store_heap_value {
 #define STORE_RECORD_NBYTES 14u
 #define STORE_EXPIRING_NBYTES 36u
 #define STORE_HEAP_VALUE_NBYTES 12u
+#define STORE_MARK_NBYTES 4u
 
 /* ---- the head ---- */
 
@@ -343,7 +346,18 @@ static inline struct cdx_bytes store_node_value(const struct store_node *node)
         struct store_heap_value heap = store_node_heap(node);
         return cdx_bytes_of(heap.data, heap.nbytes);
     }
-    return cdx_bytes_of(store_node_inline(node), store_head_value(head));
+    size_t mark = (head & STORE_MARKED) != 0 ? STORE_MARK_NBYTES : 0;
+    return cdx_bytes_of(store_node_inline(node), store_head_value(head) - mark);
+}
+
+/** The mark of a leaf or of a record that has a value; 0: none. */
+static inline uint32_t store_node_value_mark(const struct store_node *node)
+{
+    uint32_t head = store_head(node);
+    uint32_t mark = 0;
+    if ((head & STORE_MARKED) != 0)
+        memcpy(&mark, store_node_inline(node) + store_head_value(head) - sizeof mark, sizeof mark);
+    return mark;
 }
 
 /** Of a record or a leaf. */

@@ -10,6 +10,7 @@
  *     store_find      from keys to nodes, as of a version
  *     store_match     get, match and match_bytes on top of it
  *     store_walk      list, children, count
+ *     store_sweep     all keys, by their hashes
  *     store_change    one change to tree and index, complete or not at all
  *     store_write     put, delete, drop, batch      ┐
  *     store_stage     stages and swap               │ the writer's side:
@@ -338,9 +339,14 @@ store_ref store_find_deepest(const struct store *store, const struct store_path 
 store_ref store_find_base(const struct store *store, struct cdx_bytes key,
                           const struct store_view *view, bool *inner);
 
-/** The key's hash when `ref` is any node: goes up its parents. Writes the key to `key`. */
+/** The key's hash when `ref` is any node: goes up its parents. Writes the key to `key`. The
+ * writer's. */
 uint64_t store_key_of(const struct store *store, store_ref ref,
                       uint8_t key[static STORE_KEY_NBYTES_MAX], size_t *nbytes);
+
+/** Like store_key_of(), for readers. False: a node of a stage, whose key they cannot know. */
+bool store_key_of_stored(const struct store *store, store_ref ref,
+                         uint8_t key[static STORE_KEY_NBYTES_MAX], size_t *nbytes, uint64_t *hash);
 
 /* ---- values ---- */
 
@@ -354,6 +360,7 @@ static inline void store_entry_of(const struct store_node *value, struct cdx_byt
 {
     entry->key = key;
     entry->value = store_node_value(value);
+    entry->mark = store_node_value_mark(value);
     entry->revision = store_record_revision(store_record_of(value));
     entry->expires_ms = store_node_kind(value) == STORE_RECORD ? store_record_expires(value) : 0;
 }

@@ -63,12 +63,12 @@ enum store_status store_write_put(struct store *store, struct store_stage *stage
             return STORE_CONFLICT;
         }
     }
-    uint64_t expires_ms = options->expires_ms;
+    struct store_content content = {value, options->mark, options->expires_ms};
     if (options->keep_expiry)
-        expires_ms = present != NULL && store_node_kind(present) == STORE_RECORD
-                         ? store_record_expires(present)
-                         : 0;
-    if (!store_change_put(store, &place, value, expires_ms, store->revision + 1))
+        content.expires_ms = present != NULL && store_node_kind(present) == STORE_RECORD
+                                 ? store_record_expires(present)
+                                 : 0;
+    if (!store_change_put(store, &place, &content, store->revision + 1))
         return STORE_NO_MEMORY;
     *revision = ++store->revision;
     return STORE_OK;
@@ -87,6 +87,22 @@ enum store_status store_put(struct store *store, struct cdx_bytes key, struct cd
 {
     const struct store_put_options options = {.expected = expected};
     return store_put_with(store, key, value, &options, revision);
+}
+
+enum store_status store_peek(struct store *store, struct cdx_bytes key, struct store_entry *entry)
+{
+    if (key.len > STORE_KEY_NBYTES_MAX)
+        return STORE_NOT_FOUND;
+    struct store_view view = store_writer_view(store);
+    store_ref ref = key.len != 0 ? store_find_hashed(store, store_hash_of(&store->keys, key),
+                                                     key.data, key.len, &view)
+                                 : store_find_root(store, &view);
+    const struct store_node *value =
+        ref != 0 ? store_value_at(store, store_at(store, ref), &view) : NULL;
+    if (value == NULL)
+        return STORE_NOT_FOUND;
+    store_entry_of(value, key, entry);
+    return STORE_OK;
 }
 
 enum store_status store_touch(struct store *store, struct cdx_bytes key, uint64_t expires_ms)
@@ -390,12 +406,12 @@ static bool drop_below(struct store *store, struct store_place *place, struct jo
     const struct store_node *value = value_now(store, place);
     if (store_node_kind(node) == STORE_LEAF)
         return true;
-    struct cdx_bytes kept = cdx_empty();
-    uint64_t expires_ms = 0;
+    struct store_content kept = {.mark = 0};
     if (value != NULL) {
         /* Stays readable: what the end replaces waits for a grace period at least. */
-        kept = store_node_value(value);
-        expires_ms = store_record_expires(value);
+        kept.value = store_node_value(value);
+        kept.mark = store_node_value_mark(value);
+        kept.expires_ms = store_record_expires(value);
     }
     bool ended = store_node_is(node, STORE_ROOT)
                      ? end_root(store, journal)
@@ -405,7 +421,7 @@ static bool drop_below(struct store *store, struct store_place *place, struct jo
     struct store_place again;
     store_place_find(store, key, NULL, &again);
     if (!store_reclaim_reserve(store) || !journal_reserve(journal) ||
-        !store_change_put(store, &again, kept, expires_ms, store->revision + 1))
+        !store_change_put(store, &again, &kept, store->revision + 1))
         return false;
     journal_add(store, journal, STEP_VALUE, 0, key);
     return true;

@@ -174,6 +174,7 @@ enum store_status model_put(struct model *model, struct cdx_bytes key, struct cd
                   .value_nbytes = value.len,
                   .revision = ++model->revision,
                   .expires_ms = expires_ms,
+                  .mark = options->mark,
               });
     *revision = model->revision;
     return STORE_OK;
@@ -395,6 +396,8 @@ const char *model_check_entry(const struct model_entry *expected, enum store_sta
         return "found another key";
     if (!cdx_bytes_equal(entry->value, cdx_bytes_of(expected->value, expected->value_nbytes)))
         return "found another value";
+    if (entry->mark != expected->mark)
+        return "found another mark";
     if (entry->expires_ms != expected->expires_ms)
         return "found another expiry";
     return entry->revision == expected->revision ? NULL : "found another revision";
@@ -422,7 +425,45 @@ static const char *check_stats(const struct model *model, struct store_reader *r
     return stats.revision == model->revision ? NULL : "the counters' revision differs";
 }
 
-const char *model_check_all(const struct model *model, struct store_reader *reader)
+struct swept {
+    struct model *model;
+    const char *wrong;
+};
+
+static void sweep_visit(void *arg, const struct store_entry *entry)
+{
+    struct swept *swept = arg;
+    size_t i = place_of(swept->model, entry->key);
+    if (!is_at(swept->model, i, entry->key) || !is_live(swept->model, &swept->model->entries[i]))
+        swept->wrong = "a sweep visited what is not there";
+    else if (swept->model->entries[i].visited)
+        swept->wrong = "a sweep visited a key twice, though nothing was written";
+    else
+        swept->wrong = model_check_entry(&swept->model->entries[i], STORE_OK, entry);
+    if (swept->wrong == NULL)
+        swept->model->entries[i].visited = true;
+}
+
+static const char *check_sweep(struct model *model, struct store_reader *reader)
+{
+    struct swept swept = {.model = model};
+    uint64_t position = 0;
+    for (size_t i = 0; i < model->count; i++)
+        model->entries[i].visited = false;
+    do {
+        uint64_t next = store_sweep(reader, position, sweep_visit, &swept);
+        if (next != 0 && next <= position)
+            return "a sweep goes back";
+        position = next;
+    } while (position != 0 && swept.wrong == NULL);
+    for (size_t i = 0; i < model->count && swept.wrong == NULL; i++) {
+        if (is_live(model, &model->entries[i]) && !model->entries[i].visited)
+            swept.wrong = "a sweep left a key out";
+    }
+    return swept.wrong;
+}
+
+const char *model_check_all(struct model *model, struct store_reader *reader)
 {
     struct store_cursor cursor;
     struct store_entry entry;
@@ -437,6 +478,9 @@ const char *model_check_all(const struct model *model, struct store_reader *read
     }
     if (store_read_revision(reader) != model->revision)
         return "the revision differs";
+    const char *wrong = check_sweep(model, reader);
+    if (wrong != NULL)
+        return wrong;
     return model->past ? NULL : check_stats(model, reader);
 }
 

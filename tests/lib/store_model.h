@@ -17,6 +17,8 @@ struct model_entry {
     size_t value_nbytes;
     uint64_t revision;
     uint64_t expires_ms; /* 0: never */
+    uint32_t mark;
+    bool visited; /* by the sweep that is checked */
 };
 
 struct model {
@@ -88,8 +90,8 @@ int model_compare(struct cdx_bytes a, struct cdx_bytes b);
 
 /* ---- comparisons: NULL, or what disagrees; inside a read section ---- */
 
-/** All entries, and the counters. */
-const char *model_check_all(const struct model *model, struct store_reader *reader);
+/** All entries, in order and by a sweep, and the counters. */
+const char *model_check_all(struct model *model, struct store_reader *reader);
 
 /** get, match, match_bytes, match_all and count of `key`, with and without probes. */
 const char *model_check_key(const struct model *model, const struct store *store,
