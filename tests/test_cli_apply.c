@@ -2,8 +2,9 @@
 /* Properties of batches: what is sent, whose line is blamed, and that nothing is sent in error. */
 #include "cli_ops.h"
 
+#include "cli_rig.h"
+#include "folder.h"
 #include "heap_fail.h"
-#include "peer.h"
 #include <assert.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -91,55 +92,14 @@ static enum peer_next answer(void *arg, const struct kv_request *request, struct
     return PEER_GO_ON;
 }
 
-static int enter_folder(void **state)
-{
-    static char folder[] = "/tmp/caudex-test-XXXXXX";
-    memcpy(folder + sizeof folder - 7, "XXXXXX", 6);
-    *state = folder;
-    return mkdtemp(folder) != NULL ? chdir(folder) : -1;
-}
-
-static int leave_folder(void **state)
-{
-    char command[128];
-    snprintf(command, sizeof command, "rm -rf %s", (const char *)*state);
-    return chdir("/") != 0 || system(command) != 0;
-}
-
-static void write_file(const char *name, const char *text)
-{
-    FILE *file = fopen(name, "w");
-    assert_non_null(file);
-    fputs(text, file);
-    fclose(file);
-}
-
 /* A command line against the peer; what it printed is in `printed`. */
 static enum cli_exit run(struct world *world, const char *line, bool json, char *printed,
                          struct cli_failure *failure)
 {
-    struct peer peer;
-    struct cli cli = {0};
-    struct cli_args args;
-    struct cli_words words;
-    size_t at;
-    cli_words_init(&words);
-    assert_int_equal(cli_words_split(&words, cdx_cstr(line), &at), CDX_OK);
-    assert_int_equal(cli_args_parse(words.items, words.count, &args, failure), CLI_EXIT_DONE);
-    peer_open(&peer, answer, world);
-    cli_link_init(&cli.link);
-    cli_out_init(&cli.out, -1);
-    cli.out.json = json;
-    cli.settings = (struct cli_settings){.server = peer.address, .timeout_ns = 5000000000u};
-    *failure = (struct cli_failure){0};
-    enum cli_exit exit = args.command->run(&cli, &args, failure);
-    assert_null(cli.ops);
-    snprintf(printed, 512, "%.*s", (int)cli.out.buf.len,
-             cli.out.buf.data != NULL ? (const char *)cli.out.buf.data : "");
-    cli_disconnect(&cli);
-    cli_out_free(&cli.out);
-    cli_words_free(&words);
-    peer_close(&peer);
+    struct cli_run ran;
+    enum cli_exit exit = cli_rig_run(answer, world, line, json, &ran);
+    memcpy(printed, ran.printed, sizeof ran.printed);
+    *failure = ran.failure;
     return exit;
 }
 
@@ -147,7 +107,7 @@ static enum cli_exit run(struct world *world, const char *line, bool json, char 
 static enum cli_exit apply(struct world *world, const char *text, bool json, char *printed,
                            struct cli_failure *failure)
 {
-    write_file("writes", text);
+    folder_write("writes", text);
     return run(world, "apply --revision writes", json, printed, failure);
 }
 
@@ -168,7 +128,7 @@ static void every_write_is_the_request_that_it_would_be_alone(void **state)
         {"", ""},
     };
     (void)state;
-    write_file("value", "content");
+    folder_write("value", "content");
     for (size_t i = 0; i < COUNT(cases); i++) {
         struct world world = {.revision = 42};
         struct cli_failure failure;
@@ -317,7 +277,7 @@ static void a_batch_above_the_protocols_limit_is_not_built(void **state)
 static void every_failing_allocation_ends_it_cleanly(void **state)
 {
     (void)state;
-    write_file("writes", "put --escaped /a 1\\x00\nput --if-absent --ttl 1s /b 1\ndelete /c\n");
+    folder_write("writes", "put --escaped /a 1\\x00\nput --if-absent --ttl 1s /b 1\ndelete /c\n");
     heap_fail_install();
     for (size_t n = 1;; n++) {
         struct world world = {0};
@@ -340,8 +300,6 @@ static void every_failing_allocation_ends_it_cleanly(void **state)
     }
     heap_fail_remove();
 }
-
-#define IN_FOLDER(test) cmocka_unit_test_setup_teardown(test, enter_folder, leave_folder)
 
 int main(void)
 {

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Properties of questions and of the commands made of them: right answers, and every wrong one. */
-#include "cli.h"
-
+#include "cli_rig.h"
 #include "heap_fail.h"
-#include "peer.h"
 #include <assert.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -62,30 +60,13 @@ static enum peer_next answer(void *arg, const struct kv_request *request, struct
 static enum cli_exit run(struct world *world, const char *line, bool json, char *printed,
                          struct cli_failure *failure)
 {
-    struct peer peer;
-    struct cli cli = {0};
-    struct cli_args args;
-    struct cli_words words;
-    size_t at;
-    cli_words_init(&words);
-    assert_int_equal(cli_words_split(&words, cdx_cstr(line), &at), CDX_OK);
-    assert_int_equal(cli_args_parse(words.items, words.count, &args, failure), CLI_EXIT_DONE);
-    peer_open(&peer, answer, world);
-    cli_link_init(&cli.link);
-    cli_out_init(&cli.out, -1);
-    cli.out.json = json;
-    cli.settings = (struct cli_settings){.server = peer.address, .timeout_ns = 5000000000u};
-    *failure = (struct cli_failure){0};
-    enum cli_exit exit = args.command->run(&cli, &args, failure);
+    struct cli_run ran;
+    enum cli_exit exit = cli_rig_run(answer, world, line, json, &ran);
     /* A connection that broke the protocol is not used on. */
     assert_true(exit != CLI_EXIT_REFUSED || world->status == KV_STATUS_NO_MEMORY ||
-                world->status == KV_STATUS_UNSUPPORTED || cli.linked_to == NULL);
-    snprintf(printed, 512, "%.*s", (int)cli.out.buf.len,
-             cli.out.buf.data != NULL ? (const char *)cli.out.buf.data : "");
-    cli_disconnect(&cli);
-    cli_out_free(&cli.out);
-    cli_words_free(&words);
-    peer_close(&peer);
+                world->status == KV_STATUS_UNSUPPORTED || !ran.linked);
+    memcpy(printed, ran.printed, sizeof ran.printed);
+    *failure = ran.failure;
     return exit;
 }
 

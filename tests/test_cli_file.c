@@ -2,6 +2,8 @@
 /* Properties of files: whole or untouched, and checkpoints that are told from other files. */
 #include "cli_file.h"
 
+#include "folder.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -13,41 +15,6 @@
 #include <cmocka.h>
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
-
-/* A folder of its own for each test, which is the current one. */
-static int enter_folder(void **state)
-{
-    static char folder[] = "/tmp/caudex-test-XXXXXX";
-    memcpy(folder + sizeof folder - 7, "XXXXXX", 6);
-    *state = folder;
-    return mkdtemp(folder) != NULL ? chdir(folder) : -1;
-}
-
-static int leave_folder(void **state)
-{
-    char command[128];
-    snprintf(command, sizeof command, "rm -rf %s", (const char *)*state);
-    return chdir("/") != 0 || system(command) != 0;
-}
-
-static void write_file(const char *path, const char *text)
-{
-    FILE *file = fopen(path, "w");
-    assert_non_null(file);
-    fputs(text, file);
-    fclose(file);
-}
-
-static void assert_file(const char *path, const char *text)
-{
-    char content[256] = "";
-    FILE *file = fopen(path, "r");
-    assert_non_null(file);
-    size_t n = fread(content, 1, sizeof content - 1, file);
-    fclose(file);
-    content[n] = 0;
-    assert_string_equal(content, text);
-}
 
 static unsigned files_here(void)
 {
@@ -63,19 +30,19 @@ static void a_new_file_appears_when_it_is_committed(void **state)
     (void)state;
     struct cli_new_file file;
     struct cli_failure failure;
-    write_file("out", "old");
+    folder_write("out", "old");
     chmod("out", 0640);
     assert_int_equal(cli_new_file_open(&file, "out", &failure), CLI_EXIT_DONE);
     assert_true(cli_write_all(file.fd, CDX_STR("new")));
-    assert_file("out", "old");
+    folder_assert("out", "old");
     assert_int_equal(cli_new_file_commit(&file, &failure), CLI_EXIT_DONE);
-    assert_file("out", "new");
+    folder_assert("out", "new");
     struct stat info;
     assert_int_equal(stat("out", &info), 0);
     assert_int_equal(info.st_mode & 0777, 0640);
     assert_int_equal(files_here(), 1);
     cli_new_file_discard(&file); /* nothing is under construction any more */
-    assert_file("out", "new");
+    folder_assert("out", "new");
 }
 
 static void a_discarded_file_leaves_nothing(void **state)
@@ -83,11 +50,11 @@ static void a_discarded_file_leaves_nothing(void **state)
     (void)state;
     struct cli_new_file file;
     struct cli_failure failure;
-    write_file("out", "old");
+    folder_write("out", "old");
     assert_int_equal(cli_new_file_open(&file, "out", &failure), CLI_EXIT_DONE);
     assert_true(cli_write_all(file.fd, CDX_STR("new")));
     cli_new_file_discard(&file);
-    assert_file("out", "old");
+    folder_assert("out", "old");
     assert_int_equal(files_here(), 1);
 }
 
@@ -105,21 +72,22 @@ static void new_files_obey_the_umask(void **state)
     assert_int_equal(info.st_mode & 0777, 0640);
 }
 
-/* The pipe stands for devices: a faulty program, run as root, would put a file in /dev/null's place. */
+/* The pipe stands for devices: a faulty program, run as root, would put a file in /dev/null's
+ * place. */
 static void links_stay_links_and_pipes_stay_pipes(void **state)
 {
     (void)state;
     struct cli_new_file file;
     struct cli_failure failure;
     struct stat info;
-    write_file("real", "old");
+    folder_write("real", "old");
     assert_int_equal(symlink("real", "link"), 0);
     assert_int_equal(cli_new_file_open(&file, "link", &failure), CLI_EXIT_DONE);
     assert_true(cli_write_all(file.fd, CDX_STR("new")));
     assert_int_equal(cli_new_file_commit(&file, &failure), CLI_EXIT_DONE);
     assert_int_equal(lstat("link", &info), 0);
     assert_true(S_ISLNK(info.st_mode));
-    assert_file("real", "new");
+    folder_assert("real", "new");
     assert_int_equal(mkfifo("pipe", 0600), 0);
     int reader = open("pipe", O_RDONLY | O_NONBLOCK);
     char read_back[8] = "";
@@ -158,7 +126,7 @@ static void inputs_that_cannot_be_read_are_told(void **state)
     assert_string_equal(failure.text, "'nothing': cannot open: No such file or directory");
     assert_int_equal(cli_open_input(".", &fd, &failure), CLI_EXIT_LOCAL);
     assert_string_equal(failure.text, "'.': cannot read: Is a directory");
-    write_file("five", "12345");
+    folder_write("five", "12345");
     assert_int_equal(cli_open_input("five", &fd, &failure), CLI_EXIT_DONE);
     assert_int_equal(cli_read_all(fd, "five", 5, &buf, &failure), CLI_EXIT_DONE);
     assert_int_equal(buf.len, 5);
@@ -199,7 +167,7 @@ static void what_is_no_checkpoint_of_this_input_is_refused(void **state)
     struct cli_failure failure;
     struct cli_checkpoint at;
     for (size_t i = 0; i < COUNT(texts); i++) {
-        write_file("cp", texts[i]);
+        folder_write("cp", texts[i]);
         assert_int_equal(cli_checkpoint_read("cp", "in", &at, &failure), CLI_EXIT_LOCAL);
         assert_string_equal(failure.text,
                             "'cp': is no checkpoint of caudex load; name another "
@@ -212,8 +180,6 @@ static void what_is_no_checkpoint_of_this_input_is_refused(void **state)
                         "'cp': is the checkpoint of another input; name another "
                         "file, or remove it");
 }
-
-#define IN_FOLDER(test) cmocka_unit_test_setup_teardown(test, enter_folder, leave_folder)
 
 int main(void)
 {

@@ -3,8 +3,9 @@
 #include "cli.h"
 #include "cli_file.h"
 
+#include "cli_rig.h"
+#include "folder.h"
 #include "heap_fail.h"
-#include "peer.h"
 #include <assert.h>
 #include <unistd.h>
 #include <setjmp.h>
@@ -37,53 +38,12 @@ static enum peer_next answer(void *arg, const struct kv_request *request, struct
     return PEER_GO_ON;
 }
 
-static int enter_folder(void **state)
-{
-    static char folder[] = "/tmp/caudex-test-XXXXXX";
-    memcpy(folder + sizeof folder - 7, "XXXXXX", 6);
-    *state = folder;
-    return mkdtemp(folder) != NULL ? chdir(folder) : -1;
-}
-
-static int leave_folder(void **state)
-{
-    char command[128];
-    snprintf(command, sizeof command, "rm -rf %s", (const char *)*state);
-    return chdir("/") != 0 || system(command) != 0;
-}
-
-static void write_rows(const char *text)
-{
-    FILE *file = fopen("rows", "w");
-    assert_non_null(file);
-    fputs(text, file);
-    fclose(file);
-}
-
 /* `caudex --json load LINE`; the summary that it prints goes to `printed`. */
 static enum cli_exit load(struct world *world, const char *line, char *printed)
 {
-    struct peer peer;
-    struct cli cli = {0};
-    struct cli_args args;
-    struct cli_words words;
-    struct cli_failure failure = {0};
-    size_t at;
-    cli_words_init(&words);
-    assert_int_equal(cli_words_split(&words, cdx_cstr(line), &at), CDX_OK);
-    assert_int_equal(cli_args_parse(words.items, words.count, &args, &failure), CLI_EXIT_DONE);
-    peer_open(&peer, answer, world);
-    cli_link_init(&cli.link);
-    cli_out_init(&cli.out, -1);
-    cli.out.json = true;
-    cli.settings = (struct cli_settings){.server = peer.address, .timeout_ns = 5000000000u};
-    enum cli_exit exit = args.command->run(&cli, &args, &failure);
-    snprintf(printed, 512, "%.*s", (int)cli.out.buf.len,
-             cli.out.buf.data != NULL ? (const char *)cli.out.buf.data : "");
-    cli_disconnect(&cli);
-    cli_out_free(&cli.out);
-    cli_words_free(&words);
-    peer_close(&peer);
+    struct cli_run ran;
+    enum cli_exit exit = cli_rig_run(answer, world, line, true, &ran);
+    memcpy(printed, ran.printed, sizeof ran.printed);
     return exit;
 }
 
@@ -104,14 +64,14 @@ static void a_refused_row_is_not_passed_over(void **state)
         char printed[512];
         char line[128];
         unlink("cp");
-        write_rows("/1\ta\n/2\ta\n/3\tno\n/4\ta\n/5\tno\n/6\ta\n");
+        folder_write("rows", "/1\ta\n/2\ta\n/3\tno\n/4\ta\n/5\tno\n/6\ta\n");
         snprintf(line, sizeof line, "load --checkpoint cp --pipeline %s rows", windows[i]);
         assert_int_equal(load(&world, line, printed), CLI_EXIT_REFUSED);
         /* Rows behind it may be stored, but the load goes on at the refused one. */
         assert_checkpoint(2);
         assert_non_null(strstr(printed, "\"status\":\"error\""));
         assert_non_null(strstr(printed, "\"last_line\":2"));
-        write_rows("/1\ta\n/2\ta\n/3\ta\n/4\ta\n/5\ta\n/6\ta\n");
+        folder_write("rows", "/1\ta\n/2\ta\n/3\ta\n/4\ta\n/5\ta\n/6\ta\n");
         world = (struct world){0};
         assert_int_equal(load(&world, line, printed), CLI_EXIT_DONE);
         assert_int_equal(world.stored, 4);
@@ -124,7 +84,7 @@ static void a_wrong_row_stops_after_those_before_it(void **state)
     (void)state;
     struct world world = {0};
     char printed[512];
-    write_rows("/1\ta\n\n/3\ta\nwrong\n/5\ta\n");
+    folder_write("rows", "/1\ta\n\n/3\ta\nwrong\n/5\ta\n");
     assert_int_equal(load(&world, "load --checkpoint cp rows", printed), CLI_EXIT_LOCAL);
     assert_int_equal(world.stored, 2);
     assert_checkpoint(3);
@@ -135,7 +95,7 @@ static void a_wrong_row_behind_a_refused_one_does_not_hide_it(void **state)
     (void)state;
     struct world world = {0};
     char printed[512];
-    write_rows("/1\ta\n/2\tno\n/3\ta\nwrong\n");
+    folder_write("rows", "/1\ta\n/2\tno\n/3\ta\nwrong\n");
     assert_int_equal(load(&world, "load --checkpoint cp rows", printed), CLI_EXIT_LOCAL);
     assert_checkpoint(1);
 }
@@ -145,7 +105,7 @@ static void keep_going_counts_both_kinds(void **state)
     (void)state;
     struct world world = {0};
     char printed[512];
-    write_rows("/1\ta\n/2\tno\nwrong\n/4\ta\n");
+    folder_write("rows", "/1\ta\n/2\tno\nwrong\n/4\ta\n");
     enum cli_exit exit = load(&world, "load --keep-going --checkpoint cp rows", printed);
     assert_true(exit == CLI_EXIT_REFUSED || exit == CLI_EXIT_LOCAL);
     assert_int_equal(world.stored, 2);
@@ -163,7 +123,7 @@ static void nothing_to_load_is_done(void **state)
     for (size_t i = 0; i < COUNT(texts); i++) {
         struct world world = {0};
         char printed[512];
-        write_rows(texts[i]);
+        folder_write("rows", texts[i]);
         assert_int_equal(load(&world, "load rows", printed), CLI_EXIT_DONE);
         assert_int_equal(world.stored, 0);
     }
@@ -172,7 +132,8 @@ static void nothing_to_load_is_done(void **state)
 static void every_failing_allocation_ends_it_cleanly(void **state)
 {
     (void)state;
-    write_rows("{\"key\":\"/1\",\"value\":\"a\"}\n{\"key\":\"/2\",\"value_base64\":\"AAAA\"}\n");
+    folder_write("rows",
+                 "{\"key\":\"/1\",\"value\":\"a\"}\n{\"key\":\"/2\",\"value_base64\":\"AAAA\"}\n");
     heap_fail_install();
     for (size_t n = 1;; n++) {
         struct world world = {0};
@@ -192,8 +153,6 @@ static void every_failing_allocation_ends_it_cleanly(void **state)
     }
     heap_fail_remove();
 }
-
-#define IN_FOLDER(test) cmocka_unit_test_setup_teardown(test, enter_folder, leave_folder)
 
 int main(void)
 {

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Properties of a swap: all rows are staged before it, and a stage that is not swapped is closed.
  */
-#include "cli.h"
-
+#include "cli_rig.h"
+#include "folder.h"
 #include "heap_fail.h"
-#include "peer.h"
 #include <assert.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -102,53 +101,13 @@ static enum peer_next answer(void *arg, const struct kv_request *request, struct
     }
 }
 
-static int enter_folder(void **state)
-{
-    static char folder[] = "/tmp/caudex-test-XXXXXX";
-    memcpy(folder + sizeof folder - 7, "XXXXXX", 6);
-    *state = folder;
-    return mkdtemp(folder) != NULL ? chdir(folder) : -1;
-}
-
-static int leave_folder(void **state)
-{
-    char command[128];
-    snprintf(command, sizeof command, "rm -rf %s", (const char *)*state);
-    return chdir("/") != 0 || system(command) != 0;
-}
-
-static void write_rows(const char *text)
-{
-    FILE *file = fopen("rows", "w");
-    assert_non_null(file);
-    fputs(text, file);
-    fclose(file);
-}
-
 static enum cli_exit swap(struct world *world, const char *line, bool json, char *printed,
                           struct cli_failure *failure)
 {
-    struct peer peer;
-    struct cli cli = {0};
-    struct cli_args args;
-    struct cli_words words;
-    size_t at;
-    cli_words_init(&words);
-    assert_int_equal(cli_words_split(&words, cdx_cstr(line), &at), CDX_OK);
-    assert_int_equal(cli_args_parse(words.items, words.count, &args, failure), CLI_EXIT_DONE);
-    peer_open(&peer, answer, world);
-    cli_link_init(&cli.link);
-    cli_out_init(&cli.out, -1);
-    cli.out.json = json;
-    cli.settings = (struct cli_settings){.server = peer.address, .timeout_ns = 5000000000u};
-    *failure = (struct cli_failure){0};
-    enum cli_exit exit = args.command->run(&cli, &args, failure);
-    snprintf(printed, 512, "%.*s", (int)cli.out.buf.len,
-             cli.out.buf.data != NULL ? (const char *)cli.out.buf.data : "");
-    cli_disconnect(&cli);
-    cli_out_free(&cli.out);
-    cli_words_free(&words);
-    peer_close(&peer);
+    struct cli_run ran;
+    enum cli_exit exit = cli_rig_run(answer, world, line, json, &ran);
+    memcpy(printed, ran.printed, sizeof ran.printed);
+    *failure = ran.failure;
     return exit;
 }
 
@@ -167,7 +126,7 @@ static void rows_are_staged_and_swapped(void **state)
         struct world world = {0};
         struct cli_failure failure;
         char printed[512];
-        write_rows("/a\t1\n\n/a/b\t2\n/a/c\t3\n");
+        folder_write("rows", "/a\t1\n\n/a/b\t2\n/a/c\t3\n");
         assert_int_equal(swap(&world, lines[i], false, printed, &failure), CLI_EXIT_DONE);
         assert_string_equal(printed, "added\t3\nremoved\t5\n");
         assert_string_equal(world.asked, "spw");
@@ -236,7 +195,7 @@ static void whatever_fails_the_stage_is_closed(void **state)
         struct world world = cases[i / COUNT(lines)].world;
         struct cli_failure failure;
         char printed[512];
-        write_rows(cases[i / COUNT(lines)].rows);
+        folder_write("rows", cases[i / COUNT(lines)].rows);
         assert_int_equal(swap(&world, lines[i % COUNT(lines)], false, printed, &failure),
                          cases[i / COUNT(lines)].exit);
         assert_string_equal(failure.text, cases[i / COUNT(lines)].text);
@@ -256,7 +215,7 @@ static void nothing_is_asked_when_the_command_is_wrong(void **state)
         {"swap /a rows --keys --format json", CLI_EXIT_USAGE},
     };
     (void)state;
-    write_rows("/a\t1\n");
+    folder_write("rows", "/a\t1\n");
     for (size_t i = 0; i < COUNT(cases); i++) {
         struct world world = {0};
         struct cli_failure failure;
@@ -272,7 +231,7 @@ static void no_rows_are_swapped_when_that_is_wanted(void **state)
     struct world world = {0};
     struct cli_failure failure;
     char printed[512];
-    write_rows("");
+    folder_write("rows", "");
     assert_int_equal(swap(&world, "swap -q --empty /a rows", false, printed, &failure),
                      CLI_EXIT_DONE);
     assert_string_equal(printed, "added\t0\nremoved\t5\n");
@@ -282,7 +241,8 @@ static void no_rows_are_swapped_when_that_is_wanted(void **state)
 static void every_failing_allocation_closes_the_stage(void **state)
 {
     (void)state;
-    write_rows("{\"key\":\"/a\",\"value\":\"1\"}\n{\"key\":\"/a/b\",\"value_base64\":\"AAAA\"}\n");
+    folder_write(
+        "rows", "{\"key\":\"/a\",\"value\":\"1\"}\n{\"key\":\"/a/b\",\"value_base64\":\"AAAA\"}\n");
     heap_fail_install();
     for (size_t n = 1;; n++) {
         struct world world = {0};
@@ -303,8 +263,6 @@ static void every_failing_allocation_closes_the_stage(void **state)
     }
     heap_fail_remove();
 }
-
-#define IN_FOLDER(test) cmocka_unit_test_setup_teardown(test, enter_folder, leave_folder)
 
 int main(void)
 {
