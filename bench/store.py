@@ -22,6 +22,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, Callable
@@ -61,7 +62,7 @@ Answer = dict[str, Any]
 
 
 class Disagreement(Exception):
-    """Two peers answered differently."""
+    """Nobody knows which peer answered right, or it was not ours."""
 
 
 # ---- measuring ----
@@ -112,6 +113,7 @@ class SetResult:
     statistics: dict[str, float]
     peers: dict[str, dict[str, str]] = field(default_factory=dict)
     figures: dict[str, dict[str, list[float]]] = field(default_factory=dict)
+    wrong: dict[str, str] = field(default_factory=dict)
 
     def add(self, peer: str, column: str, figure: float) -> None:
         """One round's figure."""
@@ -159,7 +161,21 @@ class Run:
                 sums[peer.name] = answer["sum"]
             note(peer.name, answer)
         if len(set(sums.values())) > 1:
+            self.leave_out(command, sums)
+
+    def leave_out(self, command: str, sums: dict[str, int]) -> None:
+        """Goes on without the one peer that answered otherwise than at least two others, which agree."""
+        right, agreeing = Counter(sums.values()).most_common(1)[0]
+        wrong = [name for name, answered in sums.items() if answered != right]
+        if agreeing < 2 or len(wrong) > 1 or OURS in wrong:
             raise Disagreement(f"{self.result.name}: {command}: {sums}")
+        say(f"{self.result.name}: {wrong[0]} answers `{command}` otherwise than the others: left out")
+        self.result.wrong[wrong[0]] = command
+        self.result.peers.pop(wrong[0])
+        self.result.figures.pop(wrong[0], None)
+        for peer in [peer for peer in self.peers if peer.name == wrong[0]]:
+            self.peers.remove(peer)
+            peer.stop()
 
     def stamp(self) -> None:
         """One more fill for the slowest insert, whose figures are of all fills so far; then the drop."""
@@ -242,7 +258,7 @@ def measure(name: str, options: argparse.Namespace, work: Path) -> SetResult:
     try:
         for program, shared_object in programs(options.build, options.also, options.peers):
             peers.append(Peer(program, data, work, shared_object))
-        run = Run(peers, result)
+        run = Run(list(peers), result)
         for stamp in range(FILLS):
             say(f"{name}: fill for the slowest insert, {stamp + 1} of {FILLS}")
             run.stamp()
@@ -368,6 +384,8 @@ def report(results: list[SetResult], rounds: int) -> str:
         lines += [f"## {result.name}: {s['keys']:,.0f} {result.title}", "",
                   f"Mean length {s['key_nbytes_mean']} bytes (longest {s['key_nbytes_max']:.0f}), "
                   f"{s['segments_mean']} segments, {s['nodes_per_key']} distinct boundaries a key.", "",
+                  *(f"Left out: {name}, which answered `{command}` otherwise than the others, which agree.\n"
+                    for name, command in result.wrong.items()),
                   "Memory and writing:", "", *figures_table(result, WRITING),
                   "Reading, ns an answer, one thread:", "", *figures_table(result, reading_columns(result, 1)),
                   "Two threads, ns an answer: wall (time ÷ answers of both) and CPU (of one thread):", "",
@@ -436,7 +454,7 @@ def plot(results: list[SetResult]) -> str:
 
 
 def main() -> int:
-    """0: measured; 1: a peer is missing, failed, or answered differently."""
+    """0: measured; 1: a peer is missing or failed, or answers differ and it is not clear who is right."""
     parser = argparse.ArgumentParser(description="the store beside other stores")
     parser.add_argument("build", type=Path)
     parser.add_argument("out", type=Path)
