@@ -857,7 +857,7 @@ static void a_scan_that_takes_too_long_ends_with_timeout(void **state)
         pass_to(&f, 1001);
         scan_open(&s[1], &f);
         scan_turn(&s[1]);
-        pass_to(&f, 1000 + HANDLER_SCAN_MS_MAX);
+        pass_to(&f, 1000 + HANDLER_PARKED_MS_MAX);
         if (noticed) { /* whoever has a turn lets the version go */
             peer_expect(&other, &ping);
             assert_int_equal(stats_now(&f).snapshots, 1);
@@ -890,7 +890,7 @@ static void *other_loop_run(void *arg)
     if (handler_kv.open(&loop->fixture->env, &h) != CDX_OK)
         return NULL;
     while (!atomic_load(&loop->ending)) {
-        now += HANDLER_SCAN_MS_MAX / 3;
+        now += HANDLER_PARKED_MS_MAX / 3;
         (void)store_maintain(loop->fixture->store, now, 100);
         handler_kv.turn_begin(h);
         handler_kv.turn_end(h);

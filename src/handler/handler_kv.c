@@ -18,7 +18,6 @@
 #include <caudex/kv_dispatch.h>
 
 #include <pthread.h>
-#include <string.h>
 
 static pthread_mutex_t open_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct handler *open_handlers;
@@ -59,16 +58,49 @@ void handler_kv_each(void (*visit)(void *arg, const struct handler *h), void *ar
     pthread_mutex_unlock(&open_lock);
 }
 
+/* What a call looks up by key; false: nothing to fetch ahead. */
+static bool probe_kind(uint8_t call, enum store_probe_kind *kind)
+{
+    switch (call) {
+    case KV_CALL_MATCH:
+        *kind = STORE_PROBE_MATCH;
+        return true;
+    case KV_CALL_GET:
+    case KV_CALL_GETS:
+    case KV_CALL_TTL:
+    case KV_CALL_PUT:
+    case KV_CALL_PUT_IF:
+    case KV_CALL_PUT_TTL:
+    case KV_CALL_DELETE:
+    case KV_CALL_TOUCH:
+        *kind = STORE_PROBE_KEY;
+        return true;
+    default:
+        return false;
+    }
+}
+
+static bool ask_lookup(const void *arg, uint32_t index, struct handler_lookup *lookup)
+{
+    const struct handler *h = arg;
+    const struct kv_request *request = handler_requests_at(&h->requests, index);
+    lookup->key = request->key;
+    return probe_kind(request->type, &lookup->kind);
+}
+
 static enum cdx_status kv_open(const struct handler_env *env, struct handler **handler)
 {
     struct handler *h = cdx_calloc(1, sizeof *h);
     if (h == NULL)
         return CDX_NO_MEMORY;
-    h->store = env->store;
+    h->section.store = env->store;
     h->env = env;
-    if (handler_requests_init(&h->requests) != CDX_OK)
+    h->probes.section = &h->section;
+    h->probes.ask = ask_lookup;
+    h->probes.arg = h;
+    if (handler_requests_init(&h->requests, &handler_kv_protocol) != CDX_OK)
         goto err_after_handler;
-    if (store_reader_open(env->store, &h->reader) != STORE_OK)
+    if (store_reader_open(env->store, &h->section.reader) != STORE_OK)
         goto err_after_requests;
     pthread_mutex_lock(&open_lock);
     h->next_open = open_handlers;
@@ -92,7 +124,7 @@ static void kv_close(struct handler *h)
         link = &(*link)->next_open;
     *link = h->next_open;
     pthread_mutex_unlock(&open_lock);
-    store_reader_close(h->reader);
+    store_reader_close(h->section.reader);
     handler_requests_free(&h->requests);
     cdx_free(h);
 }
@@ -102,7 +134,7 @@ static void kv_session_start(struct handler *h, void *session)
     struct handler_session *s = session;
     (void)h;
     *s = (struct handler_session){0};
-    handler_stream_init(&s->stream);
+    handler_kv_stream_init(&s->stream);
 }
 
 static void kv_session_end(struct handler *h, void *session)
@@ -110,149 +142,21 @@ static void kv_session_end(struct handler *h, void *session)
     struct handler_session *s = session;
     handler_kv_scan_drop(s);
     handler_kv_stages_drop(h, s);
-    handler_stream_free(&s->stream);
-}
-
-void handler_kv_write_end(struct handler *h)
-{
-    if (h->writing) {
-        store_write_end(h->store);
-        h->writing = false;
-    }
-}
-
-void handler_kv_read(struct handler *h)
-{
-    if (!h->reading) {
-        handler_kv_write_end(h);
-        store_read_begin(h->reader);
-        h->reading = true;
-    }
-}
-
-void handler_kv_read_at(struct handler *h, const struct store_snapshot *snapshot)
-{
-    handler_kv_read_end(h);
-    handler_kv_write_end(h);
-    store_read_begin_at(h->reader, snapshot);
-    h->reading = true;
-}
-
-void handler_kv_read_end(struct handler *h)
-{
-    if (h->reading) {
-        store_read_end(h->reader);
-        h->reading = false;
-    }
-}
-
-void handler_kv_write(struct handler *h)
-{
-    if (!h->writing) {
-        handler_kv_read_end(h);
-        store_write_begin(h->store);
-        h->writing = true;
-    }
+    handler_stream_free(&s->stream.stream);
 }
 
 uint64_t handler_kv_expires(const struct handler *h, uint64_t ttl_ms)
 {
     uint64_t expires_ms;
-    if (ttl_ms == 0 || __builtin_add_overflow(store_now(h->store), ttl_ms, &expires_ms))
+    if (ttl_ms == 0 || __builtin_add_overflow(store_now(h->section.store), ttl_ms, &expires_ms))
         return 0;
     return expires_ms;
-}
-
-static struct store_probe *probe_at(struct handler *h, uint32_t index)
-{
-    return &h->probes[index % ((HANDLER_STEPS + 1) * HANDLER_PROBE_GROUP)];
-}
-
-/* What a call looks up by key; false: nothing to fetch ahead. */
-static bool probe_kind(uint8_t call, enum store_probe_kind *kind)
-{
-    switch (call) {
-    case KV_CALL_MATCH:
-        *kind = STORE_PROBE_MATCH;
-        return true;
-    case KV_CALL_GET:
-    case KV_CALL_GETS:
-    case KV_CALL_TTL:
-    case KV_CALL_PUT:
-    case KV_CALL_PUT_IF:
-    case KV_CALL_PUT_TTL:
-    case KV_CALL_DELETE:
-    case KV_CALL_TOUCH:
-        *kind = STORE_PROBE_KEY;
-        return true;
-    default:
-        return false;
-    }
-}
-
-/* Takes the probes of the requests before `end` through a step, as far as the step before went. */
-static void probes_step(struct handler *h, enum handler_step step, uint32_t end)
-{
-    uint32_t last = step == HANDLER_STEP_START ? h->requests.count : h->stepped[step - 1];
-    for (; h->stepped[step] < end && h->stepped[step] < last; h->stepped[step]++) {
-        const struct kv_request *request = &h->requests.entries[h->stepped[step]].request;
-        struct store_probe *probe = probe_at(h, h->stepped[step]);
-        enum store_probe_kind kind;
-        if (!probe_kind(request->type, &kind))
-            continue;
-        if (step != HANDLER_STEP_START)
-            handler_kv_read(h);
-        switch (step) {
-        case HANDLER_STEP_START:
-            store_probe_start(h->store, kind, request->key, probe);
-            break;
-        case HANDLER_STEP_TOUCH:
-            store_probe_touch(h->reader, probe);
-            break;
-        default:
-            store_probe_reach(h->reader, probe);
-            break;
-        }
-    }
-}
-
-/*
- * Brings the probes to where they are to be while the group at `group` is looked up:
- * the next one through all steps, and each behind it through a step less.
- */
-static void probes_advance(struct handler *h, uint32_t group)
-{
-    /* Nothing but the last round is new, unless requests were left out. */
-    for (uint32_t round = 0; round <= HANDLER_STEPS; round++) {
-        for (uint32_t step = HANDLER_STEPS; step-- > 0;) {
-            if (step <= round)
-                probes_step(h, (enum handler_step)step,
-                            group + (round - step + 1) * HANDLER_PROBE_GROUP);
-        }
-    }
-    h->probed = group + HANDLER_PROBE_GROUP;
-}
-
-/*
- * Goes on with the group of the request at `index`. A session that stopped early
- * leaves requests out, so it may be any later one than the last.
- */
-static void probes_go_on(struct handler *h, uint32_t index)
-{
-    uint32_t group = index / HANDLER_PROBE_GROUP * HANDLER_PROBE_GROUP;
-    for (uint32_t step = 0; step < HANDLER_STEPS; step++) {
-        if (h->stepped[step] < group)
-            h->stepped[step] = group;
-    }
-    probes_advance(h, group);
 }
 
 static void kv_turn_begin(struct handler *h)
 {
     h->requests.count = 0;
-    memset(h->stepped, 0, sizeof h->stepped);
-    h->probed = 0;
-    handler_kv_scans_expire(h);
+    handler_parked_expire(h->section.store);
 }
 
 static bool kv_accept(struct handler *h, void *session, struct cdx_bytes input)
@@ -260,12 +164,12 @@ static bool kv_accept(struct handler *h, void *session, struct cdx_bytes input)
     struct handler_session *s = session;
     if (s->scan != NULL)
         return true; /* the input waits until its answer is through */
-    return handler_requests_accept(&h->requests, &s->stream, input);
+    return handler_requests_accept(&h->requests, &s->stream.stream, input, handler_kv_feed);
 }
 
 static void kv_prefetch(struct handler *h)
 {
-    probes_advance(h, 0);
+    handler_probes_begin(&h->probes, h->requests.count);
 }
 
 bool handler_kv_reserve(struct handler *h, size_t nbytes, struct cdx_out *cursor)
@@ -291,11 +195,8 @@ void handler_kv_commit(struct handler *h, const struct cdx_out *cursor, enum cdx
 /* Carries out the request at `index` of the queue; false: its answer had no room. */
 static bool carry_out(struct handler *h, uint32_t index)
 {
-    const struct kv_request *request = &h->requests.entries[index].request;
-    if (index >= h->probed)
-        probes_go_on(h, index);
-    enum store_probe_kind kind;
-    h->probe = probe_kind(request->type, &kind) ? probe_at(h, index) : NULL;
+    const struct kv_request *request = handler_requests_at(&h->requests, index);
+    h->probe = handler_probes_at(&h->probes, index);
     h->no_room = false;
     atomic_store_explicit(&h->calls[request->type],
                           atomic_load_explicit(&h->calls[request->type], memory_order_relaxed) + 1,
@@ -310,7 +211,7 @@ static bool carry_out(struct handler *h, uint32_t index)
 /* Carries out what the session sent, until its output is full or an answer goes on. */
 static enum handler_verdict answer_requests(struct handler *h, size_t *consumed)
 {
-    struct handler_stream *stream = &h->session->stream;
+    struct handler_stream *stream = &h->session->stream.stream;
     uint32_t done = 0;
     while (done < stream->count && h->out->len < h->env->output_high_nbytes) {
         if (!carry_out(h, stream->first + done) || h->closing)
@@ -324,7 +225,7 @@ static enum handler_verdict answer_requests(struct handler *h, size_t *consumed)
     bool all = done == stream->count;
     *consumed = handler_requests_finish(&h->requests, stream, done);
     if (all && stream->failed != CDX_OK) {
-        handler_stream_refuse(stream, h->out);
+        handler_kv_refuse(&h->session->stream, h->out);
         return HANDLER_CLOSE;
     }
     return HANDLER_CONTINUE;
@@ -350,19 +251,19 @@ static enum handler_verdict kv_answer(struct handler *h, void *session, struct h
     h->closing = false;
     enum handler_verdict verdict =
         h->session->scan != NULL ? answer_scan(h, consumed) : answer_requests(h, consumed);
-    handler_kv_write_end(h);
+    handler_section_write_end(&h->section);
     return verdict;
 }
 
 static void kv_turn_end(struct handler *h)
 {
-    handler_kv_read_end(h);
+    handler_section_read_end(&h->section);
 }
 
 static size_t kv_incomplete(const void *session)
 {
     const struct handler_session *s = session;
-    return handler_stream_incomplete(&s->stream);
+    return handler_stream_incomplete(&s->stream.stream);
 }
 
 static void kv_notice(struct handler *h, void *session, enum handler_notice notice,
@@ -370,7 +271,7 @@ static void kv_notice(struct handler *h, void *session, enum handler_notice noti
 {
     (void)h;
     (void)session;
-    handler_requests_notice(notice, out);
+    handler_kv_tell(notice, out);
 }
 
 const struct handler_class handler_kv = {

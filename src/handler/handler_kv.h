@@ -6,10 +6,11 @@
 #ifndef HANDLER_HANDLER_KV_H
 #define HANDLER_HANDLER_KV_H
 
-#include "handler_requests.h"
-#include "store.h"
+#include "handler_kv_stream.h"
+#include "handler_parked.h"
+#include "handler_probes.h"
+#include "handler_section.h"
 
-#include <caudex/kv.h>
 #include <stdatomic.h>
 
 /* ---- limits ---- */
@@ -23,15 +24,6 @@
 /** Rows of a scan per turn: the connections in between wait no longer than for a page. */
 #define HANDLER_SCAN_ROWS_MAX 1000u
 
-/**
- * A scan that is not through after so long ends, and its version is let go: what was replaced
- * meanwhile cannot be given back before. By the store's clock.
- */
-#define HANDLER_SCAN_MS_MAX 60000u
-
-/** Requests whose memory accesses overlap; more gain nothing. */
-#define HANDLER_PROBE_GROUP 8u
-
 /** The longest answer of a write: a head and three 64-bit numbers. */
 #define HANDLER_WRITE_ANSWER_NBYTES_MAX (KV_RESPONSE_NBYTES_MIN + 24u)
 
@@ -42,19 +34,10 @@ struct handler_scan;
 
 /** One connection. */
 struct handler_session {
-    struct handler_stream stream;
+    struct handler_kv_stream stream;
     struct handler_scan *scan;         /* the answer that goes on; NULL: none */
     uint32_t stages[STORE_STAGES_MAX]; /* numbers of the open stages, in any order */
     uint32_t stage_count;
-};
-
-/** What is done for a lookup ahead of it. */
-enum handler_step {
-    HANDLER_STEP_START,       /* its index lines are on the way */
-    HANDLER_STEP_TOUCH,       /* … its node */
-    HANDLER_STEP_PARENT,      /* … that one's parent */
-    HANDLER_STEP_GRANDPARENT, /* … and its parent: few lookups compare more */
-    HANDLER_STEPS,
 };
 
 /** The writes of a batch while it is taken from its frames. */
@@ -64,22 +47,12 @@ struct handler_batch {
     uint32_t count;
 };
 
-/**
- * One loop's kv handler. Its lookups run in groups, one group ahead of the other:
- *
- *     queue   | answered … | group g   | g+1         | g+2    | g+3   | g+4   | …
- *                            looked up   grandparent   parent   touch   start
- */
+/** One loop's kv handler. */
 struct handler {
     struct handler_requests requests;
-    struct store *store;
-    struct store_reader *reader;
+    struct handler_section section;
+    struct handler_probes probes;
     const struct handler_env *env;
-    bool reading;                    /* inside a read section … */
-    bool writing;                    /* … or the store's writer: never both */
-    uint32_t stepped[HANDLER_STEPS]; /* queue entries whose probes are through each step */
-    uint32_t probed; /* end of the group that is looked up: all before it are ready */
-    struct store_probe probes[(HANDLER_STEPS + 1) * HANDLER_PROBE_GROUP];
     struct handler_batch batch;
 
     /* whose request is carried out, and where it puts its answer */
@@ -102,17 +75,6 @@ bool handler_kv_reserve(struct handler *h, size_t nbytes, struct cdx_out *cursor
 /** Ends an append: `status` is the encoder's outcome. */
 void handler_kv_commit(struct handler *h, const struct cdx_out *cursor, enum cdx_status status);
 
-/** Fixes the version to read, if none is fixed: the present one, with all earlier writes. */
-void handler_kv_read(struct handler *h);
-
-/** Lets any other version go and reads that of a snapshot, until handler_kv_read_end(). */
-void handler_kv_read_at(struct handler *h, const struct store_snapshot *snapshot);
-void handler_kv_read_end(struct handler *h);
-
-/** Becomes the store's writer, until the next read or, at the latest, the end of answer(). */
-void handler_kv_write(struct handler *h);
-void handler_kv_write_end(struct handler *h);
-
 /** When a value ends that is to stay for `ttl_ms`, as the store has it. */
 uint64_t handler_kv_expires(const struct handler *h, uint64_t ttl_ms);
 
@@ -121,9 +83,6 @@ void handler_kv_scan_go_on(struct handler *h);
 
 /** Ends the session's scan, if any, without a word. */
 void handler_kv_scan_drop(struct handler_session *session);
-
-/** Lets the versions of all scans of the process go that wait for too long. */
-void handler_kv_scans_expire(const struct handler *h);
 
 /** Closes the session's stages. */
 void handler_kv_stages_drop(struct handler *h, struct handler_session *session);

@@ -119,8 +119,9 @@ void handler_kv_batch(void *context, const struct kv_request *request)
     case TAKEN_ALL:
         break;
     }
-    handler_kv_write(h);
-    enum store_status status = store_batch(h->store, batch->ops, batch->count, &failed, &revision);
+    handler_section_write(&h->section);
+    enum store_status status =
+        store_batch(h->section.store, batch->ops, batch->count, &failed, &revision);
     handler_kv_commit(h, &cursor,
                       encode_outcome(&cursor, request->rid, batch, status, failed, revision));
 }

@@ -7,8 +7,8 @@ void handler_kv_get(void *context, const struct kv_request *request)
     struct handler *h = context;
     struct store_entry entry;
     struct cdx_out cursor;
-    handler_kv_read(h);
-    if (store_get(h->reader, request->key, h->probe, &entry) == STORE_OK) {
+    handler_section_read(&h->section);
+    if (store_get(h->section.reader, request->key, h->probe, &entry) == STORE_OK) {
         if (handler_kv_reserve(h, kv_get_ok_size(entry.value.len), &cursor))
             handler_kv_commit(h, &cursor, kv_get_ok_encode(&cursor, request->rid, entry.value));
     } else if (handler_kv_reserve(h, kv_get_not_found_size(), &cursor)) {
@@ -21,8 +21,8 @@ void handler_kv_gets(void *context, const struct kv_request *request)
     struct handler *h = context;
     struct store_entry entry;
     struct cdx_out cursor;
-    handler_kv_read(h);
-    if (store_get(h->reader, request->key, h->probe, &entry) == STORE_OK) {
+    handler_section_read(&h->section);
+    if (store_get(h->section.reader, request->key, h->probe, &entry) == STORE_OK) {
         const struct kv_revised revised = {.revision = entry.revision, .value = entry.value};
         if (handler_kv_reserve(h, kv_gets_ok_size(&revised), &cursor))
             handler_kv_commit(h, &cursor, kv_gets_ok_encode(&cursor, request->rid, &revised));
@@ -36,10 +36,10 @@ void handler_kv_ttl(void *context, const struct kv_request *request)
     struct handler *h = context;
     struct store_entry entry;
     struct cdx_out cursor;
-    handler_kv_read(h);
-    if (store_get(h->reader, request->key, h->probe, &entry) == STORE_OK) {
+    handler_section_read(&h->section);
+    if (store_get(h->section.reader, request->key, h->probe, &entry) == STORE_OK) {
         struct kv_lifetime lifetime = {.remaining_ms = 0};
-        uint64_t now = store_now(h->store);
+        uint64_t now = store_now(h->section.store);
         if (entry.expires_ms != 0) /* 0 means never: a clock that moved on meanwhile is not that */
             lifetime.remaining_ms = entry.expires_ms > now ? entry.expires_ms - now : 1;
         if (handler_kv_reserve(h, kv_ttl_ok_size(&lifetime), &cursor))
@@ -54,11 +54,11 @@ void handler_kv_match(void *context, const struct kv_request *request)
     struct handler *h = context;
     struct store_entry entry;
     struct cdx_out cursor;
-    handler_kv_read(h);
-    if (store_match(h->reader, request->key, h->probe, &entry) == STORE_OK) {
+    handler_section_read(&h->section);
+    if (store_match(h->section.reader, request->key, h->probe, &entry) == STORE_OK) {
         if (handler_kv_reserve(h, kv_match_ok_size(entry.key.len, entry.value.len), &cursor))
-            handler_kv_commit(
-                h, &cursor, kv_match_ok_encode(&cursor, request->rid, entry.key, entry.value));
+            handler_kv_commit(h, &cursor,
+                              kv_match_ok_encode(&cursor, request->rid, entry.key, entry.value));
     } else if (handler_kv_reserve(h, kv_match_not_found_size(), &cursor)) {
         handler_kv_commit(h, &cursor, kv_match_not_found_encode(&cursor, request->rid));
     }
@@ -69,11 +69,12 @@ void handler_kv_match_bytes(void *context, const struct kv_request *request)
     struct handler *h = context;
     struct store_entry entry;
     struct cdx_out cursor;
-    handler_kv_read(h);
-    if (store_match_bytes(h->reader, request->key, &entry) == STORE_OK) {
+    handler_section_read(&h->section);
+    if (store_match_bytes(h->section.reader, request->key, &entry) == STORE_OK) {
         if (handler_kv_reserve(h, kv_match_bytes_ok_size(entry.key.len, entry.value.len), &cursor))
-            handler_kv_commit(h, &cursor, kv_match_bytes_ok_encode(&cursor, request->rid,
-                                                                   entry.key, entry.value));
+            handler_kv_commit(
+                h, &cursor,
+                kv_match_bytes_ok_encode(&cursor, request->rid, entry.key, entry.value));
     } else if (handler_kv_reserve(h, kv_match_bytes_not_found_size(), &cursor)) {
         handler_kv_commit(h, &cursor, kv_match_bytes_not_found_encode(&cursor, request->rid));
     }
@@ -86,13 +87,13 @@ void handler_kv_match_all(void *context, const struct kv_request *request)
     struct store_entry entry;
     struct cdx_out cursor;
     struct kv_rows_end end = {.rows = 0};
-    handler_kv_read(h);
-    store_match_all(h->reader, request->key, &walk);
+    handler_section_read(&h->section);
+    store_match_all(h->section.reader, request->key, &walk);
     while (store_next(&walk, &entry) == STORE_OK) {
         if (!handler_kv_reserve(h, kv_match_all_row_size(entry.key.len, entry.value.len), &cursor))
             return;
-        handler_kv_commit(
-            h, &cursor, kv_match_all_row_encode(&cursor, request->rid, entry.key, entry.value));
+        handler_kv_commit(h, &cursor,
+                          kv_match_all_row_encode(&cursor, request->rid, entry.key, entry.value));
         end.rows++;
     }
     if (handler_kv_reserve(h, kv_match_all_ok_size(&end), &cursor))
@@ -136,15 +137,15 @@ void handler_kv_list(void *context, const struct kv_request *request)
     struct store_cursor walk;
     struct store_entry entry;
     struct cdx_out cursor;
-    handler_kv_read(h);
-    store_list(h->reader, request->key, args->after, &walk);
+    handler_section_read(&h->section);
+    store_list(h->section.reader, request->key, args->after, &walk);
     while (store_next(&walk, &entry) == STORE_OK && !page_is_full(h, &page)) {
         if (args->content == KV_CONTENT_KEYS)
             entry.value = cdx_empty();
         if (!handler_kv_reserve(h, kv_list_row_size(entry.key.len, entry.value.len), &cursor))
             return;
-        handler_kv_commit(
-            h, &cursor, kv_list_row_encode(&cursor, request->rid, entry.key, entry.value));
+        handler_kv_commit(h, &cursor,
+                          kv_list_row_encode(&cursor, request->rid, entry.key, entry.value));
         page.end.rows++;
         page.at_empty_key = entry.key.len == 0;
     }
@@ -160,8 +161,8 @@ void handler_kv_children(void *context, const struct kv_request *request)
     struct store_cursor walk;
     struct store_child child;
     struct cdx_out cursor;
-    handler_kv_read(h);
-    store_children(h->reader, request->key, args->after, &walk);
+    handler_section_read(&h->section);
+    store_children(h->section.reader, request->key, args->after, &walk);
     while (store_next_child(&walk, &child) == STORE_OK && !page_is_full(h, &page)) {
         const struct kv_child row = {
             .keys = child.keys,
@@ -181,8 +182,8 @@ void handler_kv_count(void *context, const struct kv_request *request)
 {
     struct handler *h = context;
     struct cdx_out cursor;
-    handler_kv_read(h);
-    const struct kv_total total = {.keys = store_count(h->reader, request->key)};
+    handler_section_read(&h->section);
+    const struct kv_total total = {.keys = store_count(h->section.reader, request->key)};
     if (handler_kv_reserve(h, kv_count_ok_size(&total), &cursor))
         handler_kv_commit(h, &cursor, kv_count_ok_encode(&cursor, request->rid, &total));
 }

@@ -20,85 +20,21 @@
 
 #include <caudex/heap.h>
 
-#include <pthread.h>
-
 /* What a slice needs to know of the slices before it. */
 struct scan_progress {
     uint32_t rid;
     uint8_t content;
     uint64_t rows;
-    uint64_t due_ms; /* on the store's clock */
 };
 
 struct handler_scan {
+    struct handler_parked parked;
     struct scan_progress progress;
-    struct store *store;
-    struct store_snapshot *snapshot; /* NULL: let go for its age */
-    struct handler_scan *next;       /* parked scans … */
-    struct handler_scan **link;      /* … what points to this one; NULL: not parked */
     size_t key_nbytes;
     size_t last_nbytes; /* of the last row's key: never empty */
     uint8_t key[KV_PATH_NBYTES_MAX];
     uint8_t last[KV_PATH_NBYTES_MAX];
 };
-
-/* ---- parked scans of the process ---- */
-
-static pthread_mutex_t parked_lock = PTHREAD_MUTEX_INITIALIZER;
-static struct handler_scan *parked;
-/* No parked scan is due before; read without the lock, to find out that there is nothing to do. */
-static _Atomic uint64_t parked_due_ms = UINT64_MAX;
-
-static void parked_add(struct handler_scan *scan)
-{
-    pthread_mutex_lock(&parked_lock);
-    scan->next = parked;
-    scan->link = &parked;
-    if (parked != NULL)
-        parked->link = &scan->next;
-    parked = scan;
-    if (scan->progress.due_ms < atomic_load_explicit(&parked_due_ms, memory_order_relaxed))
-        atomic_store_explicit(&parked_due_ms, scan->progress.due_ms, memory_order_relaxed);
-    pthread_mutex_unlock(&parked_lock);
-}
-
-static void parked_unlink(struct handler_scan *scan)
-{
-    *scan->link = scan->next;
-    if (scan->next != NULL)
-        scan->next->link = scan->link;
-    scan->link = NULL;
-}
-
-static void parked_remove(struct handler_scan *scan)
-{
-    pthread_mutex_lock(&parked_lock);
-    if (scan->link != NULL)
-        parked_unlink(scan);
-    pthread_mutex_unlock(&parked_lock);
-}
-
-void handler_kv_scans_expire(const struct handler *h)
-{
-    uint64_t now = store_now(h->store);
-    if (now < atomic_load_explicit(&parked_due_ms, memory_order_relaxed))
-        return;
-    pthread_mutex_lock(&parked_lock);
-    uint64_t due = UINT64_MAX;
-    struct handler_scan *next;
-    for (struct handler_scan *scan = parked; scan != NULL; scan = next) {
-        next = scan->next;
-        if (scan->store == h->store && scan->progress.due_ms <= now) {
-            parked_unlink(scan);
-            store_snapshot_close(scan->store, scan->snapshot);
-            scan->snapshot = NULL;
-        } else if (scan->progress.due_ms < due) {
-            due = scan->progress.due_ms;
-        }
-    }
-    atomic_store_explicit(&parked_due_ms, due, memory_order_relaxed);
-    pthread_mutex_unlock(&parked_lock);
-}
 
 /* ---- the life of a scan that goes on ---- */
 
@@ -115,13 +51,11 @@ static struct handler_scan *scan_new(struct handler *h, const struct kv_request 
     struct handler_scan *scan = cdx_malloc(sizeof *scan);
     if (scan == NULL)
         return NULL;
-    if (store_snapshot_open(h->reader, &scan->snapshot) != STORE_OK) {
+    if (!handler_parked_begin(&scan->parked, h->section.store, h->section.reader)) {
         cdx_free(scan);
         return NULL;
     }
     scan->progress = *progress;
-    scan->store = h->store;
-    scan->link = NULL;
     scan->key_nbytes = request->key.len;
     if (request->key.len != 0)
         memcpy(scan->key, request->key.data, request->key.len);
@@ -135,8 +69,7 @@ void handler_kv_scan_drop(struct handler_session *session)
     if (scan == NULL)
         return;
     session->scan = NULL;
-    parked_remove(scan);
-    store_snapshot_close(scan->store, scan->snapshot);
+    handler_parked_end(&scan->parked);
     cdx_free(scan);
 }
 
@@ -204,12 +137,11 @@ void handler_kv_scan(void *context, const struct kv_request *request)
     struct scan_progress progress = {
         .rid = request->rid,
         .content = args->content,
-        .due_ms = store_now(h->store) + HANDLER_SCAN_MS_MAX,
     };
     struct store_cursor walk;
     struct cdx_bytes last;
-    handler_kv_read(h);
-    store_list(h->reader, request->key, args->after, &walk);
+    handler_section_read(&h->section);
+    store_list(h->section.reader, request->key, args->after, &walk);
     if (!slice(h, &progress, &walk, &last))
         return;
     struct handler_scan *scan = scan_new(h, request, &progress, last);
@@ -218,7 +150,6 @@ void handler_kv_scan(void *context, const struct kv_request *request)
         return;
     }
     h->session->scan = scan;
-    parked_add(scan);
 }
 
 void handler_kv_scan_go_on(struct handler *h)
@@ -226,21 +157,20 @@ void handler_kv_scan_go_on(struct handler *h)
     struct handler_scan *scan = h->session->scan;
     struct store_cursor walk;
     struct cdx_bytes last;
-    parked_remove(scan);
-    if (scan->snapshot == NULL || store_now(scan->store) >= scan->progress.due_ms) {
+    if (!handler_parked_take(&scan->parked)) {
         end_with_timeout(h, &scan->progress);
         handler_kv_scan_drop(h->session);
         return;
     }
-    handler_kv_read_at(h, scan->snapshot);
-    store_list(h->reader, cdx_bytes_of(scan->key, scan->key_nbytes),
+    handler_section_read_at(&h->section, scan->parked.snapshot);
+    store_list(h->section.reader, cdx_bytes_of(scan->key, scan->key_nbytes),
                cdx_bytes_of(scan->last, scan->last_nbytes), &walk);
     bool goes_on = slice(h, &scan->progress, &walk, &last);
     if (goes_on)
         keep_last(scan, last);
-    handler_kv_read_end(h);
+    handler_section_read_end(&h->section);
     if (goes_on)
-        parked_add(scan);
+        handler_parked_put(&scan->parked);
     else
         handler_kv_scan_drop(h->session);
 }

@@ -87,8 +87,8 @@ void handler_kv_stats(void *context, const struct kv_request *request)
     struct stats_answer answer = {.h = h, .rid = request->rid};
     struct store_stats stats;
     struct cdx_out cursor;
-    handler_kv_read(h);
-    store_read_stats(h->reader, &stats);
+    handler_section_read(&h->section);
+    store_read_stats(h->section.reader, &stats);
     stats_row(&answer, "store.keys", stats.keys);
     stats_row(&answer, "store.nodes", stats.nodes);
     stats_row(&answer, "store.revision", stats.revision);

@@ -27,12 +27,12 @@ void handler_kv_stages_drop(struct handler *h, struct handler_session *session)
 {
     if (session->stage_count == 0)
         return;
-    handler_kv_write(h);
+    handler_section_write(&h->section);
     while (session->stage_count != 0) {
-        if (store_stage_drop(h->store, session->stages[--session->stage_count]) != STORE_OK)
+        if (store_stage_drop(h->section.store, session->stages[--session->stage_count]) != STORE_OK)
             continue; /* no memory: it stays open, unseen */
     }
-    handler_kv_write_end(h);
+    handler_section_write_end(&h->section);
 }
 
 void handler_kv_stage(void *context, const struct kv_request *request)
@@ -44,8 +44,8 @@ void handler_kv_stage(void *context, const struct kv_request *request)
     struct cdx_out cursor;
     if (!handler_kv_reserve(h, HANDLER_WRITE_ANSWER_NBYTES_MAX, &cursor))
         return;
-    handler_kv_write(h);
-    switch (store_stage_open(h->store, request->key, &staged.stage)) {
+    handler_section_write(&h->section);
+    switch (store_stage_open(h->section.store, request->key, &staged.stage)) {
     case STORE_OK:
         assert(session->stage_count < STORE_STAGES_MAX);
         session->stages[session->stage_count++] = staged.stage;
@@ -78,9 +78,9 @@ void handler_kv_stage_put(void *context, const struct kv_request *request)
         handler_kv_commit(h, &cursor, kv_stage_put_not_found_encode(&cursor, request->rid));
         return;
     }
-    handler_kv_write(h);
-    enum store_status status = store_stage_put(h->store, args->stage, request->key, args->value,
-                                               &options, &written.revision);
+    handler_section_write(&h->section);
+    enum store_status status = store_stage_put(h->section.store, args->stage, request->key,
+                                               args->value, &options, &written.revision);
     if (status == STORE_OK)
         handler_kv_commit(h, &cursor, kv_stage_put_ok_encode(&cursor, request->rid, &written));
     else if (status == STORE_OUTSIDE)
@@ -101,9 +101,9 @@ void handler_kv_swap(void *context, const struct kv_request *request)
         handler_kv_commit(h, &cursor, kv_swap_not_found_encode(&cursor, request->rid));
         return;
     }
-    handler_kv_write(h);
-    if (store_stage_swap(h->store, request->body.swap.stage, &swapped.added, &swapped.removed,
-                         &swapped.revision) == STORE_OK) {
+    handler_section_write(&h->section);
+    if (store_stage_swap(h->section.store, request->body.swap.stage, &swapped.added,
+                         &swapped.removed, &swapped.revision) == STORE_OK) {
         stage_forget(h->session, at);
         handler_kv_commit(h, &cursor, kv_swap_ok_encode(&cursor, request->rid, &swapped));
     } else {
@@ -122,8 +122,8 @@ void handler_kv_unstage(void *context, const struct kv_request *request)
         handler_kv_commit(h, &cursor, kv_unstage_not_found_encode(&cursor, request->rid));
         return;
     }
-    handler_kv_write(h);
-    if (store_stage_drop(h->store, request->body.unstage.stage) == STORE_OK) {
+    handler_section_write(&h->section);
+    if (store_stage_drop(h->section.store, request->body.unstage.stage) == STORE_OK) {
         stage_forget(h->session, at);
         handler_kv_commit(h, &cursor, kv_unstage_ok_encode(&cursor, request->rid));
     } else {

@@ -14,8 +14,9 @@ void handler_kv_put(void *context, const struct kv_request *request)
     struct cdx_out cursor;
     if (!handler_kv_reserve(h, HANDLER_WRITE_ANSWER_NBYTES_MAX, &cursor))
         return;
-    handler_kv_write(h);
-    if (store_put(h->store, request->key, request->val, NULL, &written.revision) == STORE_OK)
+    handler_section_write(&h->section);
+    if (store_put(h->section.store, request->key, request->val, NULL, &written.revision) ==
+        STORE_OK)
         handler_kv_commit(h, &cursor, kv_put_ok_encode(&cursor, request->rid, &written));
     else
         handler_kv_commit(h, &cursor, kv_put_no_memory_encode(&cursor, request->rid));
@@ -29,9 +30,9 @@ void handler_kv_put_if(void *context, const struct kv_request *request)
     struct cdx_out cursor;
     if (!handler_kv_reserve(h, HANDLER_WRITE_ANSWER_NBYTES_MAX, &cursor))
         return;
-    handler_kv_write(h);
+    handler_section_write(&h->section);
     enum store_status status =
-        store_put(h->store, request->key, args->value, &args->revision, &revision);
+        store_put(h->section.store, request->key, args->value, &args->revision, &revision);
     const struct kv_written written = {.revision = revision};
     const struct kv_current current = {.revision = revision};
     if (status == STORE_OK)
@@ -51,8 +52,8 @@ void handler_kv_put_ttl(void *context, const struct kv_request *request)
     struct cdx_out cursor;
     if (!handler_kv_reserve(h, HANDLER_WRITE_ANSWER_NBYTES_MAX, &cursor))
         return;
-    handler_kv_write(h);
-    if (store_put_with(h->store, request->key, args->value, &options, &written.revision) ==
+    handler_section_write(&h->section);
+    if (store_put_with(h->section.store, request->key, args->value, &options, &written.revision) ==
         STORE_OK)
         handler_kv_commit(h, &cursor, kv_put_ttl_ok_encode(&cursor, request->rid, &written));
     else
@@ -66,8 +67,8 @@ void handler_kv_touch(void *context, const struct kv_request *request)
     struct cdx_out cursor;
     if (!handler_kv_reserve(h, HANDLER_WRITE_ANSWER_NBYTES_MAX, &cursor))
         return;
-    handler_kv_write(h);
-    enum store_status status = store_touch(h->store, request->key, expires_ms);
+    handler_section_write(&h->section);
+    enum store_status status = store_touch(h->section.store, request->key, expires_ms);
     if (status == STORE_OK)
         handler_kv_commit(h, &cursor, kv_touch_ok_encode(&cursor, request->rid));
     else if (status == STORE_NOT_FOUND)
@@ -83,8 +84,8 @@ void handler_kv_delete(void *context, const struct kv_request *request)
     struct cdx_out cursor;
     if (!handler_kv_reserve(h, HANDLER_WRITE_ANSWER_NBYTES_MAX, &cursor))
         return;
-    handler_kv_write(h);
-    enum store_status status = store_delete(h->store, request->key, &written.revision);
+    handler_section_write(&h->section);
+    enum store_status status = store_delete(h->section.store, request->key, &written.revision);
     if (status == STORE_OK)
         handler_kv_commit(h, &cursor, kv_delete_ok_encode(&cursor, request->rid, &written));
     else if (status == STORE_NOT_FOUND)
@@ -100,8 +101,8 @@ void handler_kv_drop(void *context, const struct kv_request *request)
     struct cdx_out cursor;
     if (!handler_kv_reserve(h, HANDLER_WRITE_ANSWER_NBYTES_MAX, &cursor))
         return;
-    handler_kv_write(h);
-    if (store_drop(h->store, request->key, &dropped.keys, &dropped.revision) == STORE_OK)
+    handler_section_write(&h->section);
+    if (store_drop(h->section.store, request->key, &dropped.keys, &dropped.revision) == STORE_OK)
         handler_kv_commit(h, &cursor, kv_drop_ok_encode(&cursor, request->rid, &dropped));
     else
         handler_kv_commit(h, &cursor, kv_drop_no_memory_encode(&cursor, request->rid));

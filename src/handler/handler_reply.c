@@ -4,7 +4,7 @@
  * Against `echo` it shows what parser and encoder cost, against `kv` what the
  * store costs.
  */
-#include "handler_requests.h"
+#include "handler_kv_stream.h"
 
 #include <caudex/heap.h>
 
@@ -22,7 +22,7 @@ static enum cdx_status reply_open(const struct handler_env *env, struct handler 
     if (h == NULL)
         return CDX_NO_MEMORY;
     h->output_high_nbytes = env->output_high_nbytes;
-    if (handler_requests_init(&h->requests) != CDX_OK) {
+    if (handler_requests_init(&h->requests, &handler_kv_protocol) != CDX_OK) {
         cdx_free(h);
         return CDX_NO_MEMORY;
     }
@@ -39,13 +39,14 @@ static void reply_close(struct handler *h)
 static void reply_session_start(struct handler *h, void *session)
 {
     (void)h;
-    handler_stream_init(session);
+    handler_kv_stream_init(session);
 }
 
 static void reply_session_end(struct handler *h, void *session)
 {
+    struct handler_kv_stream *s = session;
     (void)h;
-    handler_stream_free(session);
+    handler_stream_free(&s->stream);
 }
 
 static void reply_turn_begin(struct handler *h)
@@ -55,7 +56,8 @@ static void reply_turn_begin(struct handler *h)
 
 static bool reply_accept(struct handler *h, void *session, struct cdx_bytes input)
 {
-    return handler_requests_accept(&h->requests, session, input);
+    struct handler_kv_stream *s = session;
+    return handler_requests_accept(&h->requests, &s->stream, input, handler_kv_feed);
 }
 
 static void reply_prefetch(struct handler *h)
@@ -66,8 +68,9 @@ static void reply_prefetch(struct handler *h)
 static enum handler_verdict reply_answer(struct handler *h, void *session,
                                          struct handler_output *out, size_t *consumed)
 {
-    struct handler_stream *stream = session;
-    const struct handler_request *entry = &h->requests.entries[stream->first];
+    struct handler_kv_stream *s = session;
+    struct handler_stream *stream = &s->stream;
+    const struct kv_request *request = handler_requests_at(&h->requests, stream->first);
     const struct cdx_bytes value = CDX_STR(REPLY_VALUE);
     const size_t nbytes = kv_get_ok_size(value.len);
     uint32_t done = 0;
@@ -76,14 +79,14 @@ static enum handler_verdict reply_answer(struct handler *h, void *session,
         if (at == NULL)
             return HANDLER_CLOSE;
         struct cdx_out cursor = {.next = at, .end = at + nbytes};
-        if (kv_get_ok_encode(&cursor, entry[done].request.rid, value) != CDX_OK)
+        if (kv_get_ok_encode(&cursor, request[done].rid, value) != CDX_OK)
             return HANDLER_CLOSE;
         out->len += nbytes;
     }
     bool all = done == stream->count;
     *consumed = handler_requests_finish(&h->requests, stream, done);
     if (all && stream->failed != CDX_OK) {
-        handler_stream_refuse(stream, out);
+        handler_kv_refuse(s, out);
         return HANDLER_CLOSE;
     }
     return HANDLER_CONTINUE;
@@ -96,7 +99,8 @@ static void reply_turn_end(struct handler *h)
 
 static size_t reply_incomplete(const void *session)
 {
-    return handler_stream_incomplete(session);
+    const struct handler_kv_stream *s = session;
+    return handler_stream_incomplete(&s->stream);
 }
 
 static void reply_notice(struct handler *h, void *session, enum handler_notice notice,
@@ -104,12 +108,12 @@ static void reply_notice(struct handler *h, void *session, enum handler_notice n
 {
     (void)h;
     (void)session;
-    handler_requests_notice(notice, out);
+    handler_kv_tell(notice, out);
 }
 
 const struct handler_class handler_reply = {
     .name = "reply",
-    .session_nbytes = sizeof(struct handler_stream),
+    .session_nbytes = sizeof(struct handler_kv_stream),
     .open = reply_open,
     .close = reply_close,
     .session_start = reply_session_start,
