@@ -73,7 +73,9 @@ class PartBuilder:
             return replace(node, pattern=self.outer.text(texts[0]), text=self.outer.text(texts[1]),
                            most=self.expression(sizes[0]))
         if tree.data == "choice":
-            return replace(node, arms=tuple(self.arm(c) for c in _trees(tree.children[2:])))
+            tag = self.expression(sizes[0])
+            return replace(node, span=tag.span, size=tag,
+                           arms=tuple(self.arm(c) for c in _trees(tree.children[2:])))
         limit = self.expression(sizes[-1]) if "MAX" in words else None
         size = self.expression(sizes[0]) if sizes and "REST" not in words else None
         return replace(node, size=size, most=limit)

@@ -74,7 +74,8 @@ def _expressions(part: m.Part) -> Iterator[m.Expression]:
     of = part.type
     found = [part.within, part.condition, *(w.test for w in part.wheres),
              of.length if isinstance(of, m.Sized) else None,
-             of.count if isinstance(of, m.Array) else None]
+             of.count if isinstance(of, m.Array) else None,
+             of.tag if isinstance(of, m.Choice) else None]
     yield from (e for e in found if e is not None)
 
 

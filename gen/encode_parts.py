@@ -110,9 +110,9 @@ def _(of: m.Array, value: Any, numbers: dict[str, int], place: str) -> bytes:
 
 @_put.register(m.Choice)
 def _(of: m.Choice, value: Any, numbers: dict[str, int], place: str) -> bytes:
-    arm = arm_of(of, numbers[of.tag])
+    arm = arm_of(of, evaluate(of.tag, numbers))
     if arm is None:
-        raise Failure(f"{place} has nothing for this value of '{of.tag}'")
+        raise Failure(f"{place} has nothing for {evaluate(of.tag, numbers)}")
     return _struct(arm.struct, value, place) if arm.struct is not None else b""
 
 

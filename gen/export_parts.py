@@ -96,7 +96,7 @@ def _(of: m.Array) -> Object:
 def _(of: m.Choice) -> Object:
     arms = [{"values": list(a.values), "struct": a.struct.name if a.struct else None}
             for a in (*of.arms, *([of.other] if of.other is not None else []))]
-    return {"kind": "choice", "tag": of.tag, "arms": arms}
+    return {"kind": "choice", "tag": expression_text(of.tag), "arms": arms}
 
 
 @_kind.register(m.Struct)

@@ -189,7 +189,7 @@ class _Reader:
 
     @read.register(m.Choice)
     def _(self, of: m.Choice, part: m.Part, bound: int | None, numbers: dict[str, int]) -> Any:
-        arm = arm_of(of, numbers[of.tag])
+        arm = arm_of(of, evaluate(of.tag, numbers))
         if arm is None:
             self.refuse(part, "unknown")
         return self.parts(arm.struct.parts, bound) if arm.struct is not None else {}

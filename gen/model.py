@@ -194,7 +194,7 @@ class Arm:
 class Choice:
     """The struct that belongs to the value of `tag`; `other` for all that have no arm."""
 
-    tag: str
+    tag: Expression
     arms: tuple[Arm, ...]
     other: Arm | None
 

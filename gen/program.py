@@ -116,7 +116,8 @@ class Put:
     enum: m.Enum | None = None
     tests: list[str] = field(default_factory=list)
     record: str = ""
-    tag: str = ""
+    tag: str = ""                # C, of a record
+    tag_read: str = ""           # C, of the values read
     cases: list[tuple[list[str], str]] = field(default_factory=list)
     other: str | None = None     # else: a record, "" nothing, None refused
     bound: str = ""              # C: what the whole part must measure
@@ -245,7 +246,8 @@ class _Planner:
             made.kind = "choice"
             structs = [arm.struct for arm in (*of.arms, of.other) if arm is not None]
             made.records = tuple(dict.fromkeys(s.name for s in structs if s is not None))
-            made.note = f"which of them is said by `{of.tag}`"
+            said = " and ".join(f"`{ref.name}`" for ref in x.refs(of.tag))
+            made.note = f"which of them is said by {said}"
         return made
 
     # ---- encoding ----
@@ -286,7 +288,8 @@ class _Planner:
         elif isinstance(of, m.Struct):
             made.kind, made.record = "record", of.name
         elif isinstance(of, m.Choice):
-            made.kind, made.tag = "choice", of.tag
+            made.kind, made.tag = "choice", c(of.tag)
+            made.tag_read = x.c_text(of.tag, ranges, "v->")
             made.cases = [([_number(v) for v in a.values], a.struct.name if a.struct else "") for a in of.arms]
             made.other = None if of.other is None else of.other.struct.name if of.other.struct else ""
         return made
@@ -424,7 +427,7 @@ class _Program:
         elif isinstance(of, m.Array):
             self.array(owner, part, of, dst, bound, place, ranges)
         elif isinstance(of, m.Choice):
-            self.choice(of, dst, bound, place)
+            self.choice(of, dst, bound, x.c_text(of.tag, ranges, place))
         elif isinstance(of, m.Struct):
             self.parts(of, f"{dst}.", bound)
 
@@ -460,8 +463,8 @@ class _Program:
         self.add(Step("count", dst=dst, target=again.number, id=id_))
         again.target = self.add(Step("join", dst=dst, id=id_)).number
 
-    def choice(self, of: m.Choice, dst: str, bound: str, place: str) -> None:
-        choose = self.add(Step("choose", dst=dst, tag=place + of.tag))
+    def choice(self, of: m.Choice, dst: str, bound: str, tag: str) -> None:
+        choose = self.add(Step("choose", dst=dst, tag=tag))
         jumps = []
         for arm in (*of.arms, of.other):
             if arm is None:

@@ -201,14 +201,20 @@ class PartResolver:
         return 1
 
     def choice(self, kind: s.KindNode, before: list[m.Part]) -> m.PartType:
-        assert kind.name is not None
-        tag = next((p for p in before if p.name == kind.name.text), None)
-        if tag is None or not isinstance(tag.type, (m.Integer, m.Varint, m.Decimal)):
-            self.report.error("CDX0321", kind.name.span,
-                              f"no number '{kind.name.text}' stands before this choice",
-                              did_you_mean(kind.name.text, _numbers(before)))
+        assert kind.size is not None
+        if isinstance(kind.size, s.Word) and kind.size.text not in _numbers(before):
+            self.report.error("CDX0321", kind.span,
+                              f"no number '{kind.size.text}' stands before this choice",
+                              did_you_mean(kind.size.text, _numbers(before)))
             return NOTHING
-        enum = tag.type.enum if isinstance(tag.type, m.Integer) else None
+        errors = len(self.report.found)
+        tag = self.expression(kind.size, before)
+        named = {ref.name for ref in x.refs(tag)}
+        enum = next((p.type.enum for p in before if p.name in named
+                     and isinstance(p.type, m.Integer) and p.type.enum is not None), None)
+        if not named and len(self.report.found) == errors:
+            self.report.error("CDX0321", kind.span, "this choice is always the same",
+                              "a choice depends on a number that stands before it")
         arms: list[m.Arm] = []
         other: m.Arm | None = None
         seen: dict[int, Span] = {}
@@ -236,7 +242,7 @@ class PartResolver:
                 other = arm
         if not arms:
             self.report.error("CDX0315", kind.span, "a choice without arms", "name at least one")
-        return m.Choice(tag.name, tuple(arms), other)
+        return m.Choice(tag, tuple(arms), other)
 
     # ---- expressions ----
 

@@ -103,7 +103,7 @@ class KindNode:
 
     named: name, order. literal: text. filler: word (zero or skip), size. varint: name.
     counted: name (of the length), most. sized: size (None: the rest), most.
-    array: name, size, most. choice: name (of the tag), arms. decimal: name, text (its end).
+    array: name, size, most. choice: size (the tag), arms. decimal: name, text (its end).
     token: pattern, text (its end), most.
     """
 

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Any, Iterable, Union
 
 import model as m
+from expressions import evaluate, refs
 from interpret import Incomplete, Message, Refusal, Value, Values
 from interpret_parts import Fields, Reading, arm_of
 
@@ -251,7 +252,8 @@ def parts_of(parts: tuple[m.Part, ...], fields: Fields) -> Fields:
         elif isinstance(of, m.Array):
             value = [parts_of(of.element.parts, element) for element in value]
         elif isinstance(of, m.Choice):
-            arm = arm_of(of, fields[of.tag])
+            numbers = {ref.name: fields[ref.name] or 0 for ref in refs(of.tag)}
+            arm = arm_of(of, evaluate(of.tag, numbers))
             value = parts_of(arm.struct.parts, value) if arm and arm.struct else {}
         made[part.name] = value
     return made

@@ -18,6 +18,7 @@
 TRACED_PARSER(numbers, lang_numbers);
 TRACED_PARSER(record, lang_record);
 TRACED_PARSER(table, lang_table);
+TRACED_PARSER(packet, lang_packet);
 TRACED_PARSER(line, lang_line);
 
 #define BYTES(text) cdx_bytes_of(text, sizeof(text) - 1)
@@ -279,6 +280,29 @@ static void arrays_have_limits(void **state)
                  "error offset=21 field=end: not the constant that belongs here\n");
 }
 
+/* ---- packets ---- */
+
+static void a_choice_is_made_by_what_is_worked_out(void **state)
+{
+    (void)state;
+    split_expect(&packet, BYTES("\x1f\0\1\2\0\0.\x20\2hi.\x35\0.\xf7."),
+                 " head=31 what={ x=1 y=2 }\n"
+                 " head=32 what={ text=6869 }\n"
+                 " head=53 what={ text= }\n"
+                 " head=247\n"
+                 "more need=2 field=head between\n");
+    split_expect(&packet, BYTES("\x41."),
+                 "error offset=1 field=what: a value that is not in the description\n");
+    uint8_t room[16];
+    struct cdx_out out = {room, room + sizeof room};
+    struct lang_packet m = {.head = 0x35, .what.tagged.text = CDX_STR("hi")};
+    assert_int_equal(lang_packet_encode(&out, &m), CDX_OK);
+    assert_int_equal(out.next - room, 5);
+    assert_memory_equal(room, "\x35\2hi.", 5);
+    m.head = 0x45;
+    assert_int_equal(lang_packet_encode(&out, &m), CDX_INVALID);
+}
+
 /* ---- lines ---- */
 
 static void decimal_numbers_end_at_their_delimiter(void **state)
@@ -342,6 +366,7 @@ int main(void)
         cmocka_unit_test(arrays_are_lists_of_their_elements),
         cmocka_unit_test(lists_are_made_of_encoded_elements),
         cmocka_unit_test(arrays_have_limits),
+        cmocka_unit_test(a_choice_is_made_by_what_is_worked_out),
         cmocka_unit_test(decimal_numbers_end_at_their_delimiter),
         cmocka_unit_test(decimal_numbers_have_one_form),
         cmocka_unit_test(decimal_numbers_are_written_shortest),
