@@ -42,8 +42,6 @@
 #include <caudex/bytes.h>
 #include <caudex/status.h>
 
-#include <stdalign.h>
-
 /* ---- limits ---- */
 
 /** Longest key, in bytes, inclusive: the wire format's own limit. */
@@ -141,7 +139,7 @@ enum store_probe_kind { STORE_PROBE_KEY, STORE_PROBE_MATCH };
  * readable until the lookup; may be dropped at any time.
  */
 struct store_probe {
-    alignas(64) struct cdx_bytes key;
+    struct cdx_bytes key;
     uint64_t section;    /* the reader's read section that touched it; 0: none. In it … */
     uint32_t candidate;  /* … the node that is compared first; 0: not known */
     uint32_t node;       /* … the one that the next step begins at; 0: none */
