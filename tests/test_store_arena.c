@@ -196,6 +196,21 @@ static void sparse_spans_are_condemned_and_given_back(void **state)
     }
 }
 
+static void without_a_new_span_larger_freed_blocks_are_cut(void **state)
+{
+    (void)state;
+    store_ref large = store_arena_get(&arena, 100);
+    heap_fail_at(1, 1);
+    while (store_arena_get(&arena, 1) != 0)
+        ;
+    assert_int_equal(store_arena_get_line(&arena, 5), 0);
+    store_arena_free(&arena, large, 100);
+    for (uint32_t i = 0; i < 20; i++)
+        assert_int_equal(store_arena_get_line(&arena, 5), large + 5 * i);
+    assert_int_equal(store_arena_get_line(&arena, 5), 0);
+    check_arena();
+}
+
 static void references_run_out(void **state)
 {
     (void)state;
@@ -332,6 +347,7 @@ int main(void)
         TEST(spans_begin_small_and_grow),
         TEST(a_line_holds_a_block_that_fits_one),
         TEST(sparse_spans_are_condemned_and_given_back),
+        TEST(without_a_new_span_larger_freed_blocks_are_cut),
         TEST(references_run_out),
         TEST(an_arena_without_memory_stays_as_it_was),
         TEST(memory_is_aligned),

@@ -176,10 +176,11 @@ store_ref store_arena_get_line(struct store_arena *arena, uint32_t units)
     if (freed != 0 && line_left(freed) >= units)
         return live_add(arena, list_pop(arena, units), units);
     uint32_t gap = line_left(arena->next);
-    if (gap >= units || arena->end - arena->next < gap + units)
-        return live_add(arena, next_take(arena, units), units);
-    list_push(arena, next_take(arena, gap), gap);
-    return live_add(arena, next_take(arena, units), units);
+    if (gap < units && arena->end - arena->next >= gap + units)
+        list_push(arena, next_take(arena, gap), gap);
+    store_ref ref = next_take(arena, units);
+    /* Without memory for a span, a larger freed block is better than none. */
+    return live_add(arena, ref != 0 ? ref : list_take(arena, units), units);
 }
 
 void store_arena_free(struct store_arena *arena, store_ref ref, uint32_t units)
