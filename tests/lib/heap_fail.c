@@ -4,6 +4,7 @@
 
 #include <caudex/heap.h>
 
+#include <malloc.h>
 #include <pthread.h>
 #include <stdlib.h>
 
@@ -13,12 +14,17 @@ static size_t countdown;
 static int stay_failed;
 static int happened;
 static size_t blocks;
+static size_t held_nbytes;
+static size_t largest;
 
-static int must_fail(void)
+static int must_fail(size_t nbytes)
 {
     int fail = 0;
     pthread_mutex_lock(&lock);
-    if (countdown != 0 && --countdown == 0) {
+    if (largest != 0 && nbytes > largest) {
+        fail = 1;
+        happened = 1;
+    } else if (countdown != 0 && --countdown == 0) {
         fail = 1;
         happened = 1;
         countdown = stay_failed ? 1 : 0;
@@ -27,21 +33,23 @@ static int must_fail(void)
     return fail;
 }
 
-static void count_blocks(size_t change)
+static void count(size_t blocks_change, size_t nbytes_change)
 {
     pthread_mutex_lock(&lock);
-    blocks += change;
+    blocks += blocks_change;
+    held_nbytes += nbytes_change;
     pthread_mutex_unlock(&lock);
 }
 
 static void *fail_realloc(void *arg, void *old, size_t nbytes)
 {
     (void)arg;
-    if (must_fail())
+    if (must_fail(nbytes))
         return NULL;
+    size_t before = malloc_usable_size(old);
     void *p = realloc(old, nbytes);
-    if (p != NULL && old == NULL)
-        count_blocks(1);
+    if (p != NULL)
+        count(old == NULL, malloc_usable_size(p) - before);
     return p;
 }
 
@@ -49,7 +57,7 @@ static void fail_free(void *arg, void *ptr)
 {
     (void)arg;
     if (ptr != NULL)
-        count_blocks((size_t)-1);
+        count((size_t)-1, (size_t)0 - malloc_usable_size(ptr));
     free(ptr);
 }
 
@@ -59,6 +67,8 @@ void heap_fail_install(void)
     countdown = 0;
     happened = 0;
     blocks = 0;
+    held_nbytes = 0;
+    largest = 0;
     cdx_heap_set(&heap);
 }
 
@@ -74,6 +84,11 @@ void heap_fail_at(size_t n, int sticky)
     happened = 0;
 }
 
+void heap_fail_above(size_t nbytes)
+{
+    largest = nbytes;
+}
+
 int heap_fail_happened(void)
 {
     return happened;
@@ -82,4 +97,9 @@ int heap_fail_happened(void)
 size_t heap_fail_blocks(void)
 {
     return blocks;
+}
+
+size_t heap_fail_nbytes(void)
+{
+    return held_nbytes;
 }

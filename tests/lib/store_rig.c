@@ -4,6 +4,7 @@
 
 #include "heap_fail.h"
 #include "store_model.h"
+#include "store_private.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -148,6 +149,55 @@ struct store_snapshot *rig_snapshot(struct rig *rig)
     assert_int_equal(store_snapshot_open(rig->reader, &snapshot), STORE_OK);
     store_read_end(rig->reader);
     return snapshot;
+}
+
+/* ---- a store that is out of memory ---- */
+
+/* Below a span and an extent of pages, above all else that a write may need. */
+#define SMALL_NBYTES ((size_t)32 << 10)
+
+void rig_starve(struct rig *rig, struct rig_hunger *hunger, uint32_t units, uint32_t runs)
+{
+    struct store_arena *arena = &rig->store->arena;
+    struct store_pages *pages = &rig->store->pages;
+    *hunger = (struct rig_hunger){.arena = arena, .pages = pages};
+    store_ref left = units != 0 ? store_arena_get(arena, units) : 0;
+    while (hunger->runs < runs) {
+        hunger->run[hunger->runs] = store_pages_get(pages, 1);
+        assert_non_null(hunger->run[hunger->runs++]);
+    }
+    heap_fail_above(SMALL_NBYTES);
+    store_ref ref;
+    for (uint32_t take = STORE_BLOCK_UNITS_MAX; take > 0; take--) {
+        while ((ref = store_arena_get(arena, take)) != 0) {
+            assert_true(hunger->blocks < RIG_TAKEN_MAX);
+            hunger->block[hunger->blocks] = ref;
+            hunger->units[hunger->blocks++] = (uint16_t)take;
+        }
+    }
+    void *run;
+    while ((run = store_pages_get(pages, 1)) != NULL) {
+        assert_true(hunger->runs < STORE_EXTENT_PAGES_MAX);
+        hunger->run[hunger->runs++] = run;
+    }
+    for (uint32_t i = 0; i < runs; i++)
+        store_pages_free(pages, hunger->run[i], 1);
+    hunger->runs -= runs;
+    memmove(hunger->run, hunger->run + runs, hunger->runs * sizeof hunger->run[0]);
+    if (left != 0)
+        store_arena_free(arena, left, units);
+}
+
+void rig_feed(struct rig_hunger *hunger)
+{
+    heap_fail_above(0);
+    while (hunger->blocks > 0) {
+        hunger->blocks--;
+        store_arena_free(hunger->arena, hunger->block[hunger->blocks],
+                         hunger->units[hunger->blocks]);
+    }
+    while (hunger->runs > 0)
+        store_pages_free(hunger->pages, hunger->run[--hunger->runs], 1);
 }
 
 /* ---- memory without a store ---- */

@@ -9,6 +9,8 @@
 #include "store_limbo.h"
 #include "store.h"
 
+#define RIG_TAKEN_MAX 32768u
+
 struct rig {
     struct store *store;
     struct store_reader *reader;
@@ -50,6 +52,28 @@ struct store_snapshot *rig_snapshot(struct rig *rig);
 
 /** Upkeep at a time of the clock until nothing is left that only waits for readers. */
 void rig_settle(struct rig *rig, uint64_t now_ms);
+
+/* ---- a store that is out of memory ---- */
+
+/** Memory that is kept from a store. */
+struct rig_hunger {
+    struct store_arena *arena;
+    struct store_pages *pages;
+    uint32_t blocks;
+    uint32_t runs;
+    store_ref block[RIG_TAKEN_MAX];
+    uint16_t units[RIG_TAKEN_MAX];
+    void *run[STORE_EXTENT_PAGES_MAX];
+};
+
+/**
+ * From now on the store has a block of `units` (at most STORE_BLOCK_UNITS_MAX) and `runs` single
+ * pages, and gets from the heap what is small only.
+ */
+void rig_starve(struct rig *rig, struct rig_hunger *hunger, uint32_t units, uint32_t runs);
+
+/** Gives back what was kept. */
+void rig_feed(struct rig_hunger *hunger);
 
 /* ---- memory without a store ---- */
 
