@@ -50,7 +50,8 @@ class PartBuilder:
             for c in clauses.get("where", ()))
         return s.PartNode(self.outer.doc(_tree(docs)), self.outer.word(name),
                           self.kind(_tree(kind)), next(iter(flags), None), expressions("value"),
-                          expressions("within"), expressions("condition"), wheres)
+                          expressions("within"), expressions("condition"), wheres,
+                          self.outer.life(rest))
 
     def kind(self, tree: Tree[Token]) -> s.KindNode:
         words = {c.type: c for c in tree.children if isinstance(c, Token)}
@@ -146,13 +147,15 @@ class Builder:
         major, minor = str(version).split(".")
         properties: list[tuple[s.Word, s.Word | s.Number]] = []
         for prop in _trees(props):
+            if prop.data == "reserved":
+                continue
             key, value = cast("list[Token]", prop.children)
             if value.type == "NUMBER":
                 properties.append((self.word(key), self.number(value)))
             else:
                 properties.append((self.word(key), self.word(value)))
         return s.ProtocolNode(doc, self.word(name), _number_of(major), _number_of(minor),
-                              tuple(properties))
+                              tuple(properties), self.reserved(props))
 
     def type_def(self, doc: s.Doc, tree: Tree[Token]) -> s.Item:
         _, name, _, length, *limit = tree.children
@@ -177,20 +180,42 @@ class Builder:
         kinds = {word.type for word in words}
         name, base = words[-2:]
         nodes: list[s.EnumValueNode] = []
-        for value in _trees(values):
-            docs, label, number, *more = value.children
+        for value in (v for v in values if v.data == "enum_value"):
+            docs, label, number, *rest = value.children
             nodes.append(s.EnumValueNode(self.doc(_tree(docs)), self.word(label),
-                                         self.number(number), bool(more)))
+                                         self.number(number),
+                                         any(isinstance(child, Token) for child in rest),
+                                         self.life(rest)))
         return s.EnumNode(doc, self.word(name), self.word(base), tuple(nodes), "OPEN" in kinds,
-                          "FLAGS" in kinds)
+                          "FLAGS" in kinds, self.reserved(values))
+
+    def reserved(self, nodes: Iterable[Node]) -> tuple[s.Number | s.Text, ...]:
+        """The numbers and names of all clauses `reserved` among the nodes."""
+        tokens = [cast(Token, child) for tree in nodes
+                  if isinstance(tree, Tree) and tree.data == "reserved"
+                  for child in tree.children[1:]]
+        return tuple(self.text(t) if t.type == "STRING" else self.number(t) for t in tokens)
+
+    def life(self, nodes: Iterable[Node]) -> s.LifeNode:
+        """The clauses `since` and `deprecated` among the nodes."""
+        found: dict[str, list[Token]] = {"since": [], "deprecated": []}
+        for tree in nodes:
+            if isinstance(tree, Tree) and tree.data in found:
+                found[tree.data].append(cast(Token, tree.children[1]))
+        versions = []
+        for token in found["since"]:
+            major, minor = str(token).split(".")
+            versions.append(s.Version(_number_of(major), _number_of(minor), span_of(token)))
+        return s.LifeNode(tuple(versions), tuple(self.text(t) for t in found["deprecated"]))
 
     def fields(self, trees: list[Node]) -> tuple[s.FieldNode, ...]:
         nodes = []
         for tree in _trees(trees):
-            docs, name, type_name, *flag = tree.children
-            correlate = span_of(cast(Token, flag[0])) if flag else None
+            docs, name, type_name, *rest = tree.children
+            flags = [span_of(child) for child in rest if isinstance(child, Token)]
             nodes.append(s.FieldNode(self.doc(_tree(docs)), self.word(name),
-                                     self.word(type_name), correlate))
+                                     self.word(type_name), next(iter(flags), None),
+                                     self.life(rest)))
         return tuple(nodes)
 
     def struct_def(self, doc: s.Doc, tree: Tree[Token]) -> s.Item:
@@ -199,7 +224,8 @@ class Builder:
 
     def message_def(self, doc: s.Doc, tree: Tree[Token]) -> s.Item:
         _, name, *parts = tree.children
-        return s.MessageNode(doc, self.word(name), self.parts.parts(_trees(parts)))
+        fields = [tree for tree in _trees(parts) if tree.data == "part"]
+        return s.MessageNode(doc, self.word(name), self.parts.parts(fields), self.life(parts))
 
     def limit_def(self, doc: s.Doc, tree: Tree[Token]) -> s.Item:
         _, name, value = tree.children
@@ -238,6 +264,8 @@ class Builder:
         kinds = ("request", "row", "response", "example")
         parts: dict[str, list[Tree[Token]]] = {kind: [] for kind in kinds}
         for clause in _trees(clauses):
+            if clause.data != "clause":
+                continue
             part = _tree(clause.children[0])
             parts[part.data].append(part)
         word = self.word(name)
@@ -252,7 +280,7 @@ class Builder:
             tuple(shaped(p) for p in parts["row"]),
             tuple(self.response(p) for p in parts["response"]),
             tuple(self.example(p) for p in parts["example"]),
-            word.span,
+            word.span, self.life(clauses),
         )
 
     def example(self, tree: Tree[Token]) -> s.ExampleNode:

@@ -81,6 +81,25 @@ def enum_values_fit(p: m.Protocol, report: Report) -> None:
             seen.setdefault(v.value, v.value_span)
 
 
+def what_is_reserved_stays_unused(p: m.Protocol, report: Report) -> None:
+    users: list[tuple[str, tuple[m.Reserved, ...], list[tuple[str, Span, int, Span]]]] = [
+        (f"enum {e.name}", e.reserved,
+         [(v.name, v.span, v.value, v.value_span) for v in e.values]) for e in p.enums]
+    users.append(("the calls", p.reserved,
+                  [(c.name, c.span, c.number or 0, c.number_span) for c in p.calls]))
+    for where, reserved, used in users:
+        spans = {r.value: r.span for r in reserved}
+        for name, name_span, number, number_span in used:
+            taken: tuple[tuple[Union[int, str], Span], ...] = (
+                (name, name_span), (number, number_span))
+            for value, span in taken:
+                if value in spans:
+                    shown = f"'{value}'" if isinstance(value, str) else str(value)
+                    report.error("CDX0326", span, f"{shown} is reserved in {where}",
+                                 "it meant something else once: take another",
+                                 Note(spans[value], "reserved here"))
+
+
 def call_numbers_fit(p: m.Protocol, report: Report) -> None:
     seen: dict[int, Span] = {}
     for c in p.calls:
@@ -317,7 +336,7 @@ def calls_have_plain_enums(p: m.Protocol, report: Report) -> None:
 Rule = Callable[[m.Protocol, Report], None]
 SHARED_RULES: tuple[Rule, ...] = (
     names_fit_c, names_stay_apart_in_c, everything_is_documented, limits_fit_their_length,
-    enum_values_fit,
+    enum_values_fit, what_is_reserved_stays_unused,
 )
 CALL_RULES: tuple[Rule, ...] = (
     call_numbers_fit, rest_comes_last, bodies_have_no_lengths, frames_are_complete,

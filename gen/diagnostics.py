@@ -45,6 +45,8 @@ CODES: dict[str, str] = {
     "CDX0322": "a struct that contains itself",
     "CDX0323": "a flag that is not one bit",
     "CDX0324": "an end that cannot be told from what it ends",
+    "CDX0325": "a version that is yet to come",
+    "CDX0326": "a number or name that is reserved",
     "CDX0401": "an example that is not of its call",
     "CDX0402": "an example's field that is missing, unknown or given twice",
     "CDX0403": "an example's value that does not fit its field",

@@ -14,7 +14,7 @@ from typing import Any, Union
 import model as m
 from cli import Failure
 from examples import encode_frame
-from export_parts import part_object
+from export_parts import life_object, part_object
 from sizes import parts_size
 
 VERSION = 1
@@ -33,12 +33,14 @@ def _protocol(p: m.Protocol) -> Object:
         "caudex_model": VERSION, "source": p.source.name, **_named(p),
         "version": {"major": p.major, "minor": p.minor},
         "endian": "big" if p.big_endian else "little", "port": p.port, "prefix": p.prefix,
+        "reserved": [r.value for r in p.reserved],
         "types": [{**_named(t), **_length(t), "max": t.max} for t in p.types],
         "enums": [_enum(e) for e in p.enums],
         "limits": [{**_named(limit), "value": limit.value} for limit in p.limits],
         "structs": [{**_named(s), **_sizes(s), "fields": _fields(s.fields),
                      "parts": [part_object(x) for x in s.parts]} for s in p.structs],
-        "messages": [{**_named(x), "parts": [part_object(y) for y in x.parts]} for x in p.messages],
+        "messages": [{**_named(x), **life_object(x.life),
+                      "parts": [part_object(y) for y in x.parts]} for x in p.messages],
         "frames": [{**_named(f), "selector": f.selector.name, "correlate": f.correlate.name,
                     "min": f.head, "fields": _fields(f.fields)} for f in p.frames],
         "calls": [_call(p, c) for c in p.calls],
@@ -71,13 +73,14 @@ def _sizes(s: m.Struct) -> Object:
 
 
 def _enum(e: m.Enum) -> Object:
-    values = [{**_named(v), "value": v.value, "more": v.more} for v in e.values]
+    values = [{**_named(v), **life_object(v.life), "value": v.value, "more": v.more}
+              for v in e.values]
     return {**_named(e), "base": f"u{e.width * 8}", "values": values, "open": e.is_open,
-            "flags": e.is_flags}
+            "flags": e.is_flags, "reserved": [r.value for r in e.reserved]}
 
 
 def _fields(fields: tuple[m.Field, ...]) -> list[Object]:
-    return [{**_named(f), **_type(f.type)} for f in fields]
+    return [{**_named(f), **life_object(f.life), **_type(f.type)} for f in fields]
 
 
 @singledispatch
@@ -109,7 +112,7 @@ def _(of: m.Selector) -> Object:
 def _call(p: m.Protocol, c: m.Call) -> Object:
     assert c.request is not None
     return {
-        **_named(c), "number": c.number, "request": _uses(c.request),
+        **_named(c), **life_object(c.life), "number": c.number, "request": _uses(c.request),
         "row": None if c.row is None else _answer(c.row),
         "responses": [_answer(s) for s in c.responses],
         "examples": [{"line": e.span.line, "request": _sample(p, e.request),

@@ -16,7 +16,7 @@ def part_object(part: m.Part) -> Object:
     """A part: its kind with what belongs to it, and the clauses that it has."""
     least, most = part_size(part)
     made = {"name": part.name, "doc": "\n".join(part.doc), "line": part.span.line,
-            "min": least, "max": most, **_kind(part.type)}
+            "min": least, "max": most, **life_object(part.life), **_kind(part.type)}
     if part.value is not None:
         made["value"] = part.value
     if part.within is not None:
@@ -25,6 +25,16 @@ def part_object(part: m.Part) -> Object:
         made["if"] = expression_text(part.condition)
     if part.wheres:
         made["where"] = [{"test": expression_text(w.test), "text": w.text} for w in part.wheres]
+    return made
+
+
+def life_object(life: m.Life) -> Object:
+    """What is said of its life, which mostly is nothing."""
+    made: Object = {}
+    if life.since is not None:
+        made["since"] = {"major": life.since[0], "minor": life.since[1]}
+    if life.deprecated:
+        made["deprecated"] = life.deprecated
     return made
 
 

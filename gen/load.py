@@ -29,12 +29,12 @@ KEYWORDS = {
     word: word.upper()
     for word in (
         "protocol type limit bytes max open enum flags more struct frame message correlate "
-        "any call request row response example big little zero skip varint rest match else "
+        "since deprecated reserved any call request row response example big little zero skip varint rest match else "
         "decimal text until within if where"
     ).split()
 }
 # Words that begin a kind of field only before these: elsewhere they may name a type.
-KIND_WORDS = {"zero": ("LSQB",), "skip": ("LSQB",), "varint": ("LESSTHAN",), "match": ("NAME", "NUMBER", "LPAR"),
+KIND_WORDS = {"reserved": ("NUMBER", "STRING"), "zero": ("LSQB",), "skip": ("LSQB",), "varint": ("LESSTHAN",), "match": ("NAME", "NUMBER", "LPAR"),
               "decimal": ("LESSTHAN",), "text": ("STRING",), "rest": ("RSQB", "COMMA")}
 # Invisible, or able to make a line look like another one.
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff]+")

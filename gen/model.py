@@ -9,6 +9,25 @@ from source import SourceFile, Span
 
 
 @dataclass(frozen=True)
+class Life:
+    """Since which version something is there, and why it should not be used any more."""
+
+    since: tuple[int, int] | None = None
+    deprecated: str = ""
+
+
+ALWAYS = Life()
+
+
+@dataclass(frozen=True)
+class Reserved:
+    """A number or name that was used once."""
+
+    value: Union[int, str]
+    span: Span
+
+
+@dataclass(frozen=True)
 class Scalar:
     """An unsigned integer of `width` bytes."""
 
@@ -35,6 +54,7 @@ class EnumValue:
     value: int
     value_span: Span
     more: bool
+    life: Life = ALWAYS
 
 
 @dataclass(frozen=True)
@@ -48,6 +68,7 @@ class Enum:
     values: tuple[EnumValue, ...]
     is_open: bool = False
     is_flags: bool = False
+    reserved: tuple[Reserved, ...] = ()
 
     @property
     def mask(self) -> int:
@@ -73,6 +94,7 @@ class Field:
     type: FieldType
     type_span: Span
     correlate: Span | None = None
+    life: Life = ALWAYS
 
     @property
     def is_bytes(self) -> bool:
@@ -224,6 +246,7 @@ class Part:
     condition: Expression | None = None   # is there only when this is not 0
     wheres: tuple[Where, ...] = ()
     derived: "Derived | None" = None      # how an encoder finds the number; None: it is given
+    life: Life = ALWAYS
 
 
 @dataclass(frozen=True)
@@ -244,6 +267,7 @@ class Message:
     doc: tuple[str, ...]
     span: Span
     parts: tuple[Part, ...]
+    life: Life = ALWAYS
 
 
 @dataclass(frozen=True)
@@ -371,6 +395,7 @@ class Call:
     row: Shape | None
     responses: tuple[Shape, ...]
     examples: tuple[Example, ...] = ()
+    life: Life = ALWAYS
 
     @property
     def answers(self) -> tuple[Shape, ...]:
@@ -398,6 +423,7 @@ class Protocol:
     any_call: Call | None = None
     limits: tuple[Limit, ...] = ()
     messages: tuple[Message, ...] = ()
+    reserved: tuple[Reserved, ...] = ()  # of calls
     used: frozenset[str] = field(default_factory=frozenset)
     # What has errors already and may be missing here: "call NAME", "frame NAME.FIELD", bare names.
     broken: frozenset[str] = field(default_factory=frozenset)

@@ -8,7 +8,7 @@ import model as m
 import syntax as s
 from diagnostics import Note, Report, did_you_mean
 from load import Loaded
-from resolve_parts import INTEGER, PartResolver
+from resolve_parts import INTEGER, PartResolver, documented, reserved
 from source import SourceFile, Span
 
 WIDTHS = {"u8": 1, "u16": 2, "u32": 4, "u64": 8}
@@ -43,6 +43,7 @@ class Resolver:
         self.structs: dict[str, m.Struct] = {}
         self.frames: dict[str, m.Frame] = {}
         self.first: dict[str, Span] = {}
+        self.version = (0, 0)
         self.is_lost = False  # whether the call at hand uses something that is broken
 
     def protocol(self) -> m.Protocol:
@@ -55,6 +56,7 @@ class Resolver:
             self.report.error("CDX0301", Span(1, 1, 1), "the description has no protocol",
                               "begin with: protocol name 1.0 { endian big; port 7117; }")
         head = self.head(heads[0]) if heads else self.no_head()
+        self.version = (head["major"], head["minor"])
         self.types()
         if _only(self.items, s.MessageNode):
             return self.of_messages(head)
@@ -102,8 +104,8 @@ class Resolver:
         """Stands in for a protocol block that is missing or could not be read."""
         self.broken.add("protocol")
         return {"source": self.source, "name": "none", "doc": ("None.",), "span": Span(1, 1, 1),
-                "major": 1, "minor": 0, "big_endian": True, "port": 1, "prefix": "none",
-                "prefix_span": Span(1, 1, 1)}
+                "major": VERSION_MAX, "minor": 0, "big_endian": True, "port": 1,
+                "prefix": "none", "prefix_span": Span(1, 1, 1), "reserved": ()}
 
     def head(self, node: s.ProtocolNode) -> dict[str, Any]:
         values: dict[str, s.Word | s.Number] = {}
@@ -136,7 +138,31 @@ class Resolver:
             "port": port.value if isinstance(port, s.Number) else 1,
             "prefix": prefix.text if isinstance(prefix, s.Word) else node.name.text,
             "prefix_span": prefix.span if isinstance(prefix, s.Word) else node.name.span,
+            "reserved": reserved(node.reserved),
         }
+
+    # ---- life ----
+
+    def life(self, node: s.LifeNode) -> m.Life:
+        """What `since` and `deprecated` say."""
+        clauses: tuple[tuple[s.Version | s.Text, ...], ...] = (node.since, node.deprecated)
+        for found in clauses:
+            for extra in found[1:]:
+                self.report.error("CDX0202", extra.span, "a second clause of this kind",
+                                  "keep one", Note(found[0].span, "the first one"))
+        since = None
+        for version in node.since[:1]:
+            since = (version.major, version.minor)
+            if since > self.version:
+                self.report.error("CDX0325", version.span,
+                                  f"{version.major}.{version.minor} is yet to come",
+                                  "this describes version {}.{}: raise that first".format(
+                                      *self.version))
+        why = node.deprecated[0].value.decode("utf-8", "replace") if node.deprecated else ""
+        if node.deprecated and not why.strip():
+            self.report.error("CDX0303", node.deprecated[0].span, "deprecated without a reason",
+                              'say what to use instead: deprecated "use …"')
+        return m.Life(since, why)
 
     # ---- types and bodies ----
 
@@ -183,11 +209,12 @@ class Resolver:
             self.report.error("CDX0201", node.base.span, f"'{node.base.text}' is no integer",
                               "write u8, u16, u32 or u64")
         firsts = self.unique([v.name for v in node.values], "value")
-        values = tuple(m.EnumValue(v.name.text, v.doc.lines, v.name.span, v.value.value,
-                                   v.value.span, v.more)
-                       for v, is_first in zip(node.values, firsts) if is_first)
+        lives = [self.life(v.life) for v in node.values]
+        values = tuple(m.EnumValue(v.name.text, documented(v.doc, life), v.name.span, v.value.value,
+                                   v.value.span, v.more, life)
+                       for v, is_first, life in zip(node.values, firsts, lives) if is_first)
         return m.Enum(node.name.text, node.doc.lines, node.name.span, width or 8, values,
-                      node.is_open, node.is_flags)
+                      node.is_open, node.is_flags, reserved(node.reserved))
 
     def unique(self, names: list[s.Word], what: str) -> list[bool]:
         """For each name whether it is the first of its kind here; an error where not."""
@@ -204,6 +231,7 @@ class Resolver:
 
     def field(self, node: s.FieldNode) -> m.Field | None:
         name = node.type.text
+        life = self.life(node.life)
         found: m.FieldType | None = None
         if name in WIDTHS:
             found = m.Scalar(WIDTHS[name])
@@ -213,8 +241,8 @@ class Resolver:
             found = self.bytes.get(name) or self.enums.get(name)
             self.used.add(name)
         if found is not None:
-            return m.Field(node.name.text, node.doc.lines, node.name.span, found,
-                           node.type.span, node.correlate)
+            return m.Field(node.name.text, documented(node.doc, life), node.name.span, found,
+                           node.type.span, node.correlate, life)
         if name in self.first:
             self.report.error("CDX0205", node.type.span, f"'{name}' cannot be a field's type",
                               "a field is an integer, an enum or bytes",
@@ -242,7 +270,8 @@ class Resolver:
             kind = node.kind
             if (kind.rule == "named" and kind.name is not None and not kind.word and not
                     (node.values or node.bounds or node.conditions or node.wheres)):
-                plain.append(s.FieldNode(node.doc, node.name, kind.name, node.correlate))
+                plain.append(s.FieldNode(node.doc, node.name, kind.name, node.correlate,
+                                         node.life))
                 continue
             self.report.error("CDX0318", kind.span, f"'{node.name.text}' cannot stand in a body",
                               "the body of a call has integers, enums and bytes; "
@@ -307,8 +336,11 @@ class Resolver:
                 answers.append(self.shape(outcome, response, status))
         if len(self.report.found) > errors or self.is_lost or not self.statuses(response):
             self.broken.add(f"call {name}")
-        return m.Call(name, node.doc.lines, node.span, node.number.value if node.number else None,
-                      node.number.span if node.number else node.span, asks, row, tuple(answers))
+        life = self.life(node.life)
+        return m.Call(name, documented(node.doc, life), node.span,
+                      node.number.value if node.number else None,
+                      node.number.span if node.number else node.span, asks, row, tuple(answers),
+                      life=life)
 
     def statuses(self, response: m.Frame | None) -> tuple[m.EnumValue, ...]:
         enums = [f.type for f in response.fields if isinstance(f.type, m.Enum)] if response else []

@@ -41,8 +41,9 @@ class PartResolver:
         self.limits[node.name.text] = m.Limit(node.name.text, node.doc.lines, node.name.span, value)
 
     def message(self, node: s.MessageNode) -> m.Message:
-        return m.Message(node.name.text, node.doc.lines, node.name.span,
-                         self.parts(f"message {node.name.text}", node.parts))
+        life = self.outer.life(node.life)
+        return m.Message(node.name.text, documented(node.doc, life), node.name.span,
+                         self.parts(f"message {node.name.text}", node.parts), life)
 
     def struct(self, name: str, at: Span) -> m.Struct | None:
         """The struct of that name, resolved once; None with an error when it contains itself."""
@@ -82,7 +83,9 @@ class PartResolver:
                 self.report.error("CDX0202", extra.span, "a second clause of this kind",
                                   "keep one", Note(clauses[0].span, "the first one"))
         of = self.type(node.kind, before)
-        made = m.Part(node.name.text, node.doc.lines, node.name.span, of, node.kind.span)
+        life = self.outer.life(node.life)
+        made = m.Part(node.name.text, documented(node.doc, life), node.name.span, of,
+                      node.kind.span, life=life)
         if node.values:
             enum = of.enum if isinstance(of, m.Integer) else None
             made = replace(made, value=self.constant(node.values[0], enum))
@@ -287,6 +290,21 @@ class PartResolver:
             what = "is no number" if part is not None else "stands for no number before this"
             self.report.error("CDX0320", node.span, f"'{name}' {what}", did_you_mean(name, known))
         return m.Constant(1, node.span)
+
+
+def documented(doc: s.Doc, life: m.Life) -> tuple[str, ...]:
+    """The documentation, and behind it what is said of its life."""
+    if life == m.ALWAYS or not doc.lines:
+        return doc.lines
+    since = "Since {}.{}. ".format(*life.since) if life.since is not None else ""
+    why = f"Deprecated: {life.deprecated}" if life.deprecated else ""
+    return (*doc.lines, (since + why).strip())
+
+
+def reserved(nodes: tuple[s.Number | s.Text, ...]) -> tuple[m.Reserved, ...]:
+    """Numbers and names that were used once."""
+    return tuple(m.Reserved(n.value if isinstance(n, s.Number)
+                            else n.value.decode("utf-8", "replace"), n.span) for n in nodes)
 
 
 def _numbers(parts: list[m.Part]) -> list[str]:

@@ -40,12 +40,33 @@ class Doc:
 
 
 @dataclass(frozen=True)
+class Version:
+    """A version as it is written."""
+
+    major: int
+    minor: int
+    span: Span
+
+
+@dataclass(frozen=True)
+class LifeNode:
+    """`since` and `deprecated`, each at most once in what is right."""
+
+    since: tuple[Version, ...] = ()
+    deprecated: tuple[Text, ...] = ()
+
+
+NO_LIFE = LifeNode()
+
+
+@dataclass(frozen=True)
 class ProtocolNode:
     doc: Doc
     name: Word
     major: int
     minor: int
     properties: tuple[tuple[Word, Word | Number], ...]
+    reserved: tuple[Number | Text, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -62,6 +83,7 @@ class EnumValueNode:
     name: Word
     value: Number
     more: bool
+    life: LifeNode = NO_LIFE
 
 
 @dataclass(frozen=True)
@@ -74,6 +96,7 @@ class EnumNode:
     values: tuple[EnumValueNode, ...]
     is_open: bool = False
     is_flags: bool = False
+    reserved: tuple[Number | Text, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -82,6 +105,7 @@ class FieldNode:
     name: Word
     type: Word
     correlate: Span | None
+    life: LifeNode = NO_LIFE
 
 
 @dataclass(frozen=True)
@@ -144,6 +168,7 @@ class PartNode:
     bounds: tuple[ExpressionNode, ...] = ()
     conditions: tuple[ExpressionNode, ...] = ()
     wheres: tuple[WhereNode, ...] = ()
+    life: LifeNode = NO_LIFE
 
 
 @dataclass(frozen=True)
@@ -158,6 +183,7 @@ class MessageNode:
     doc: Doc
     name: Word
     parts: tuple[PartNode, ...]
+    life: LifeNode = NO_LIFE
 
 
 @dataclass(frozen=True)
@@ -228,6 +254,7 @@ class CallNode:
     responses: tuple[tuple[OutcomeNode, ...], ...]
     examples: tuple[ExampleNode, ...]
     span: Span
+    life: LifeNode = NO_LIFE
 
 
 Item = Union[ProtocolNode, TypeNode, LimitNode, EnumNode, StructNode, FrameNode, MessageNode,

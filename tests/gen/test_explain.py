@@ -75,7 +75,7 @@ def whole(example: str) -> str:
         f"    /// One.\n    f{n}: u64;\n" for n in range(1000)))
     shown = set(KEY.findall(example))
     if re.search(r"^message ", example, re.M):  # such a protocol has neither frames nor calls
-        return AROUND.split("\n\n")[0] + "\n\n" + example
+        return example if "protocol" in shown else AROUND.split("\n\n")[0] + "\n\n" + example
     around = re.split(r"(?<=\n)\n(?=///)", AROUND)
     return "\n".join([item for item in around if KEY.search(item)[0] not in shown] + [example])
 
