@@ -62,7 +62,7 @@ class PartBuilder:
         node = s.KindNode(tree.data, name.span if name else span_of(first), name)
         if tree.data == "named":
             word = "big" if "BIG" in words else "little" if "LITTLE" in words else ""
-            return replace(node, word=word)
+            return replace(node, word=word, ahead="AHEAD" in words)
         if tree.data in ("literal", "decimal"):
             return replace(node, text=self.outer.text(texts[0]))
         if tree.data == "filler":
@@ -71,15 +71,15 @@ class PartBuilder:
         if tree.data == "counted":
             return replace(node, most=self.outer.size(sizes[0]) if sizes else None)
         if tree.data == "token":
-            return replace(node, pattern=self.outer.text(texts[0]), text=self.outer.text(texts[1]),
-                           most=self.expression(sizes[0]))
+            return replace(node, text=self.outer.text(texts[0]), most=self.expression(sizes[0]))
         if tree.data == "choice":
             tag = self.expression(sizes[0])
             return replace(node, span=tag.span, size=tag,
                            arms=tuple(self.arm(c) for c in _trees(tree.children[2:])))
-        limit = self.expression(sizes[-1]) if "MAX" in words else None
-        size = self.expression(sizes[0]) if sizes and "REST" not in words else None
-        return replace(node, size=size, most=limit)
+        expressions = [self.expression(size) for size in sizes]
+        size = expressions.pop(0) if expressions and "REST" not in words else None
+        room = expressions.pop() if "IN" in words else None
+        return replace(node, size=size, most=next(iter(expressions), None), room=room)
 
     def arm(self, tree: Tree[Token]) -> s.ArmNode:
         labels = tuple(self.expression(c) for c in tree.children if isinstance(c, Tree))

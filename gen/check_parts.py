@@ -96,11 +96,34 @@ def clauses_stand_where_they_may(p: m.Protocol, report: Report) -> None:
                              "'within' is for structs, arrays and choices")
 
 
+def what_is_looked_at_follows(p: m.Protocol, report: Report) -> None:
+    for owner in owners(p):
+        for at, part in enumerate(owner.parts):
+            of = part.type
+            if not isinstance(of, m.Integer) or not of.ahead:
+                continue
+            if parts_size(owner.parts[at + 1:])[0] < of.width:
+                report.error("CDX0318", part.type_span,
+                             f"'{part.name}' may look at bytes behind the end",
+                             f"at least {of.width} bytes of the same struct or message follow it")
+            if part.condition is not None:
+                report.error("CDX0318", part.condition.span,
+                             f"'{part.name}' takes no bytes that could be left out",
+                             "remove the condition")
+
+
 def limits_say_something(p: m.Protocol, report: Report) -> None:
     for owner in owners(p):
         for part in owner.parts:
             of = part.type
             if isinstance(of, (m.Sized, m.Array, m.Counted, m.Token)) and of.max == 0:
+                report.error("CDX0304", part.type_span, "bytes that are always empty",
+                             "give a maximum of at least 1")
+            bounded = isinstance(of, m.Array) and (of.count is None or part.within is not None)
+            if isinstance(of, m.Array) and of.room is not None and bounded:
+                report.error("CDX0318", part.type_span, f"'{part.name}' has a bound already",
+                             "what is around it says how many bytes it has: remove 'in'")
+            if isinstance(of, m.Array) and of.room == 0:
                 report.error("CDX0304", part.type_span, "bytes that are always empty",
                              "give a maximum of at least 1")
             if isinstance(of, m.Filler) and of.size == 0:
@@ -208,6 +231,7 @@ def everything_is_used(p: m.Protocol, report: Report) -> None:
 
 MESSAGE_RULES = (
     messages_have_bytes, numbers_fit, flags_are_bits, expressions_stay_in_range,
-    clauses_stand_where_they_may, limits_say_something, everything_ends, ends_can_be_found,
-    connections_hold_little, parsers_stay_small, everything_is_used,
+    clauses_stand_where_they_may, what_is_looked_at_follows, limits_say_something,
+    everything_ends, ends_can_be_found, connections_hold_little, parsers_stay_small,
+    everything_is_used,
 )

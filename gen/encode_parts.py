@@ -15,6 +15,7 @@ def encode_parts(parts: tuple[m.Part, ...], fields: dict[str, Any], place: str) 
     """The bytes of all parts; Failure when a value is missing or cannot be one."""
     made = bytearray()
     numbers: dict[str, int] = {}
+    announced: list[tuple[int, str, bytes]] = []
     for name in fields:
         if all(part.name != name for part in parts):
             raise Failure(f"{place}: there is no field '{name}'")
@@ -25,7 +26,14 @@ def encode_parts(parts: tuple[m.Part, ...], fields: dict[str, Any], place: str) 
         value = _number(part, fields.get(part.name), place)
         if isinstance(value, int):
             numbers[part.name] = value
-        made += _put(part.type, value, numbers, f"{place}: '{part.name}'")
+        data = _put(part.type, value, numbers, f"{place}: '{part.name}'")
+        if isinstance(part.type, m.Integer) and part.type.ahead:
+            announced.append((len(made), part.name, data))
+        else:
+            made += data
+    for at, name, data in announced:
+        if made[at : at + len(data)] != data:
+            raise Failure(f"{place}: '{name}' is not what the next bytes begin with")
     return bytes(made)
 
 
@@ -72,7 +80,10 @@ def _(of: m.Decimal, value: Any, numbers: dict[str, int], place: str) -> bytes:
 
 @_put.register(m.Token)
 def _(of: m.Token, value: Any, numbers: dict[str, int], place: str) -> bytes:
-    return _bytes(value, place) + of.end
+    data = _bytes(value, place)
+    if (data + of.end).find(of.end) != len(data):
+        raise Failure(f"{place} holds the bytes that end it")
+    return data + of.end
 
 
 @_put.register(m.Literal)

@@ -55,7 +55,7 @@ def _kind(of: Any) -> Object:
 @_kind.register(m.Integer)
 def _(of: m.Integer) -> Object:
     return {"kind": "integer", "type": f"{'i' if of.signed else 'u'}{of.width * 8}",
-            "endian": "big" if of.big_endian else "little",
+            "endian": "big" if of.big_endian else "little", "ahead": of.ahead,
             "enum": of.enum.name if of.enum is not None else None}
 
 
@@ -72,7 +72,7 @@ def _(of: m.Decimal) -> Object:
 
 @_kind.register(m.Token)
 def _(of: m.Token) -> Object:
-    return {"kind": "text", "pattern": of.pattern, "until": of.end.hex()}
+    return {"kind": "text", "until": of.end.hex()}
 
 
 @_kind.register(m.Literal)
@@ -98,7 +98,7 @@ def _(of: m.Sized) -> Object:
 
 @_kind.register(m.Array)
 def _(of: m.Array) -> Object:
-    return {"kind": "array", "struct": of.element.name, "most": of.max,
+    return {"kind": "array", "struct": of.element.name, "most": of.max, "room": of.room,
             "count": None if of.count is None else expression_text(of.count)}
 
 

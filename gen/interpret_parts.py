@@ -97,6 +97,8 @@ class _Reader:
     def _(self, of: m.Integer, part: m.Part, bound: int | None, numbers: dict[str, int]) -> Any:
         order: Literal["big", "little"] = "big" if of.big_endian else "little"
         value = int.from_bytes(self.take(of.width, part, bound), order, signed=of.signed)
+        if of.ahead:
+            self.at -= of.width
         enum = of.enum
         if enum is not None and not enum.is_open:
             known = not value & ~enum.mask if enum.is_flags else value in {
@@ -137,10 +139,7 @@ class _Reader:
 
     @read.register(m.Token)
     def _(self, of: m.Token, part: m.Part, bound: int | None, numbers: dict[str, int]) -> Any:
-        text = self.until(of.end, of.max, part, bound)
-        if not re.fullmatch(of.pattern.encode("latin-1"), text, flags=re.S):
-            self.refuse(part, "syntax")
-        return text
+        return self.until(of.end, of.max, part, bound)
 
     @read.register(m.Literal)
     def _(self, of: m.Literal, part: m.Part, bound: int | None, numbers: dict[str, int]) -> Any:
@@ -181,6 +180,8 @@ class _Reader:
         if count is not None and count > of.max:
             self.refuse(part, "long")
         made: list[Fields] = []
+        if of.room is not None:
+            bound = self.at + of.room if bound is None else min(bound, self.at + of.room)
         while len(made) < count if count is not None else self.at < (bound or 0):
             if len(made) == of.max:
                 self.refuse(part, "long")

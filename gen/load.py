@@ -30,12 +30,12 @@ KEYWORDS = {
     for word in (
         "protocol type limit bytes max open enum flags more struct frame message correlate "
         "since deprecated reserved any call request row response example big little zero skip varint rest match else "
-        "decimal text until within if where"
+        "decimal text until within if where ahead in"
     ).split()
 }
-# Words that begin a kind of field only before these: elsewhere they may name a type.
+# Words that begin a kind of field only before these tokens or words: elsewhere they may name a type.
 KIND_WORDS = {"reserved": ("NUMBER", "STRING"), "zero": ("LSQB",), "skip": ("LSQB",), "varint": ("LESSTHAN",), "match": ("NAME", "NUMBER", "LPAR"),
-              "decimal": ("LESSTHAN",), "text": ("STRING",), "rest": ("RSQB", "COMMA")}
+              "decimal": ("LESSTHAN",), "text": ("until",), "rest": ("RSQB", "COMMA")}
 # Invisible, or able to make a line look like another one.
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff]+")
 
@@ -250,7 +250,8 @@ def _check_documentation(before: Token | None, token: Token, report: Report) -> 
 def keyword(token: Token, following: Token | None, parser: Any) -> Token:
     """The token as a keyword or unit where the grammar takes one, else as it is."""
     if token.type != "NAME" or (following is not None and str(token) in KIND_WORDS
-                                and following.type not in KIND_WORDS[str(token)]):
+                                and following.type not in KIND_WORDS[str(token)]
+                                and str(following) not in KIND_WORDS[str(token)]):
         return token
     kind = "UNIT" if str(token) in UNITS else KEYWORDS.get(str(token))
     if kind is None or kind not in parser.choices() or kind not in parser.accepts():

@@ -132,12 +132,13 @@ Expression = Union[Constant, Ref, Operation]
 
 @dataclass(frozen=True)
 class Integer:
-    """An integer of `width` bytes."""
+    """An integer of `width` bytes; `ahead`: the next parts begin with these bytes too."""
 
     width: int
     signed: bool
     big_endian: bool
     enum: Enum | None = None
+    ahead: bool = False
 
 
 @dataclass(frozen=True)
@@ -159,9 +160,8 @@ class Decimal:
 
 @dataclass(frozen=True)
 class Token:
-    """At most `max` bytes that match `pattern` as a whole, up to `end`."""
+    """At most `max` bytes up to `end`, which is not among them."""
 
-    pattern: str
     end: bytes
     max: int
 
@@ -198,11 +198,12 @@ class Sized:
 
 @dataclass(frozen=True)
 class Array:
-    """`count` structs, or as many as fill the bound around them."""
+    """`count` structs, or as many as fill the bound around them; of `room` bytes at most in all."""
 
     element: "Struct"
     count: Expression | None
     max: int
+    room: int | None = None
 
 
 @dataclass(frozen=True)

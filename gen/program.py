@@ -42,8 +42,8 @@ class Case:
 
 @dataclass
 class Step:
-    """Kinds: run number varint decimal literal filler bytes join enter leave choose unless jump
-    begin again count. C expressions are of the walk: v-> are the values read."""
+    """Kinds: run number ahead varint decimal literal filler token bytes join enter cap leave choose
+    unless jump begin again count. C expressions are of the walk: v-> are the values read."""
 
     kind: str
     number: int = 0
@@ -110,6 +110,7 @@ class Put:
     data: str = ""
     length: str = ""             # C: bytes or elements that there must be
     most: int = 0
+    room: int | None = None      # of a list: bytes
     constant: str = ""
     least: str = ""              # C: for numbers narrower than their type
     largest: str = ""
@@ -146,6 +147,7 @@ class CRecord:
     line: int
     is_message: bool
     is_element: bool
+    looks_ahead: bool            # its encoder finds out late that a number is wrong
     members: list[CMember]
     puts: list[Put]
     works: list[Work]
@@ -176,6 +178,11 @@ class MessagePlan:
     @property
     def records(self) -> list[CRecord]:
         return [*self.structs, *self.messages]
+
+    def looks_ahead(self, put: Put) -> bool:
+        """Whether a struct in this part does."""
+        inner = {put.record, put.other, *(record for _, record in put.cases)}
+        return any(r.looks_ahead for r in self.structs if r.name in inner)
 
     @property
     def walked(self) -> list[CRecord]:
@@ -211,7 +218,7 @@ class _Planner:
         is_message = isinstance(owner, m.Message)
         low, high = parts_size(owner.parts)
         made = CRecord(owner.name, names.upper(owner.name), owner.doc, owner.span.line, is_message,
-                       owner.name in self.elements, [self.member(x) for x in owner.parts
+                       owner.name in self.elements, _looks_ahead(owner.parts), [self.member(x) for x in owner.parts
                                                      if self.is_member(x)],
                        [self.put(owner, x) for x in owner.parts], self.works(owner), low, high)
         if is_message or made.is_element:
@@ -228,8 +235,9 @@ class _Planner:
 
     def member(self, part: m.Part) -> CMember:
         of = part.type
+        capped = isinstance(of, m.Array) and of.room is not None
         made = CMember(part.name, names.upper(part.name), part.doc, part.span.line, "bytes",
-                       is_bounded=part.within is not None)
+                       is_bounded=part.within is not None or capped)
         if isinstance(of, NUMBERS):
             made.kind = "number"
             made.ctype = names.integer(of.width, of.signed)
@@ -268,6 +276,8 @@ class _Planner:
             made.enum = of.enum if isinstance(of, m.Integer) else None
             made.ctype = names.integer(of.width, of.signed)
             made.constant = _number(part.value) if part.value is not None else ""
+            if isinstance(of, m.Integer) and of.ahead:
+                made.kind = "ahead"
             if of.width not in (1, 2, 4, 8):
                 low, high = value_range(part)
                 made.least = _number(low) if low else ""
@@ -276,6 +286,9 @@ class _Planner:
                 made.data, made.size = _c_string(of.end), len(of.end)
         elif isinstance(of, m.Literal):
             made.kind, made.data, made.size = "literal", _c_string(of.data), len(of.data)
+        elif isinstance(of, m.Token):
+            made.kind, made.data, made.size = "token", _c_string(of.end), len(of.end)
+            made.most = of.max
         elif isinstance(of, m.Filler):
             made.kind, made.size = "filler", of.size
         elif isinstance(of, m.Counted):
@@ -284,6 +297,7 @@ class _Planner:
             made.length, made.most = c(of.length), of.max
         elif isinstance(of, m.Array):
             made.kind, made.length, made.most = "list", c(of.count), of.max
+            made.room = of.room
             made.record = of.element.name
         elif isinstance(of, m.Struct):
             made.kind, made.record = "record", of.name
@@ -310,6 +324,18 @@ class _Planner:
                               part.span.line, measured, rest, part.derived.scale, _number(low),
                               _number(high)))
         return works
+
+
+def _looks_ahead(parts: tuple[m.Part, ...]) -> bool:
+    """Whether a part, or one of a struct among them, is looked at ahead."""
+    for part in parts:
+        of = part.type
+        inner: list[m.Struct] = [of] if isinstance(of, m.Struct) else []
+        if isinstance(of, m.Choice):
+            inner = [a.struct for a in (*of.arms, of.other) if a is not None and a.struct is not None]
+        if (isinstance(of, m.Integer) and of.ahead) or any(_looks_ahead(s.parts) for s in inner):
+            return True
+    return False
 
 
 def _number(value: int) -> str:
@@ -395,6 +421,8 @@ class _Program:
             step.tests = self.tests(part, dst, place, ranges)
             if isinstance(of, m.Integer):
                 step.kind, step.size, step.big = "number", of.width, of.big_endian
+                if of.ahead:
+                    step.kind = "ahead"
             elif isinstance(of, m.Varint):
                 step.kind, step.size = "varint", varint_size((1 << (8 * of.width)) - 1)
             else:
@@ -403,6 +431,10 @@ class _Program:
             self.add(step)
         elif isinstance(of, m.Literal):
             step.kind, step.data, step.size = "literal", _c_string(of.data), len(of.data)
+            self.add(step)
+        elif isinstance(of, m.Token):
+            step.kind, step.data, step.size = "token", _c_string(of.end), len(of.end)
+            step.most = of.max
             self.add(step)
         elif isinstance(of, m.Filler):
             step.kind, step.size, step.zero = "filler", of.size, of.zero
@@ -450,6 +482,9 @@ class _Program:
 
     def array(self, owner: Union[m.Message, m.Struct], part: m.Part, of: m.Array, dst: str,
               bound: str, place: str, ranges: dict[str, x.Range]) -> None:
+        if of.room is not None:
+            self.add(Step("cap", dst=f"{dst}_end", most=of.room, bound=bound))
+            bound = f"{dst}_end"
         begin = Step("begin", dst=dst, most=of.max, bound=bound)
         if of.count is not None:
             low, high = x.range_of(of.count, ranges)
@@ -521,3 +556,5 @@ class _Program:
                 behind += 1
             elif step.kind == "decimal" and not inside:
                 behind += 1 + step.size
+            elif step.kind == "token" and not inside:
+                behind += step.size

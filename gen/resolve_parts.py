@@ -114,14 +114,17 @@ class PartResolver:
         big = kind.word == "big" or (not kind.word and self.big_endian)
         match = INTEGER.match(name)
         if match is not None:
-            return m.Integer(int(match[2]) // 8, match[1] == "i", big)
+            return m.Integer(int(match[2]) // 8, match[1] == "i", big, None, kind.ahead)
         self.outer.used.add(name)
         enum = self.outer.enums.get(name)
         if enum is not None:
-            return m.Integer(enum.width, False, big, enum)
+            return m.Integer(enum.width, False, big, enum, kind.ahead)
         if kind.word:
             self.report.error("CDX0318", kind.span, f"'{name}' has no byte order of its own",
                               "big and little stand behind integers and enums")
+        if kind.ahead:
+            self.report.error("CDX0318", kind.span, f"'{name}' is no number to look ahead at",
+                              "only integers and enums are read without being taken")
         bytes_type = self.outer.bytes.get(name)
         if bytes_type is not None:
             return (m.Counted(bytes_type.width, self.big_endian, bytes_type.max)
@@ -160,9 +163,8 @@ class PartResolver:
         return VALUE_WIDTHS.get(kind.name.text, (4, False))
 
     def token(self, kind: s.KindNode, _: list[m.Part]) -> m.PartType:
-        assert kind.pattern is not None and kind.text is not None and kind.most is not None
-        return m.Token(kind.pattern.value.decode("latin-1"), kind.text.value,
-                       self.constant(kind.most))
+        assert kind.text is not None and kind.most is not None
+        return m.Token(kind.text.value, self.constant(kind.most))
 
     def counted(self, kind: s.KindNode, _: list[m.Part]) -> m.PartType:
         assert kind.name is not None
@@ -194,7 +196,8 @@ class PartResolver:
         elif kind.name.text not in self.outer.broken:
             self.report.error("CDX0201", kind.name.span, f"there is no struct '{kind.name.text}'",
                               did_you_mean(kind.name.text, self.nodes))
-        return m.Array(element, count, most) if element is not None else NOTHING
+        room = self.constant(kind.room) if kind.room is not None else None
+        return m.Array(element, count, most, room) if element is not None else NOTHING
 
     def limit_of(self, kind: s.KindNode) -> int:
         if kind.most is not None:
@@ -346,6 +349,7 @@ def _unknown(e: m.Expression, parts: dict[str, m.Part]) -> Union[str, None]:
         part = parts.get(name)
         if (part is not None and factor > 0 and part.derived is None and part.value is None
                 and part.condition is None
-                and not (isinstance(part.type, m.Integer) and part.type.enum is not None)):
+                and not (isinstance(part.type, m.Integer)
+                         and (part.type.enum is not None or part.type.ahead))):
             return name
     return None

@@ -41,7 +41,7 @@ def part_size(part: m.Part) -> Range:
 
 def type_size(of: m.PartType) -> Range:
     if isinstance(of, m.Integer):
-        return of.width, of.width
+        return (0, 0) if of.ahead else (of.width, of.width)
     if isinstance(of, m.Varint):
         return 1, varint_size((1 << (8 * of.width)) - 1)
     if isinstance(of, m.Decimal):
@@ -60,7 +60,8 @@ def type_size(of: m.PartType) -> Range:
     if isinstance(of, m.Array):
         low, high = parts_size(of.element.parts)
         least = of.count.value if isinstance(of.count, m.Constant) else 0
-        return low * least, high * of.max
+        most = high * of.max
+        return low * least, most if of.room is None else min(most, of.room)
     if isinstance(of, m.Choice):
         structs = [arm.struct for arm in (*of.arms, of.other) if arm is not None]
         sizes = [parts_size(s.parts) if s is not None else (0, 0) for s in structs]

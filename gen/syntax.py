@@ -125,10 +125,10 @@ ExpressionNode = Union[Word, Number, OperationNode]
 class KindNode:
     """What a part is made of: `rule` is the grammar's name for the form.
 
-    named: name, order. literal: text. filler: word (zero or skip), size. varint: name.
+    named: name, word (big, little or neither), ahead. literal: text. filler: word (zero or skip), size. varint: name.
     counted: name (of the length), most. sized: size (None: the rest), most.
-    array: name, size, most. choice: size (the tag), arms. decimal: name, text (its end).
-    token: pattern, text (its end), most.
+    array: name, size, most, room. choice: size (the tag), arms. decimal: name, text (its end).
+    token: text (its end), most.
     """
 
     rule: str
@@ -136,9 +136,10 @@ class KindNode:
     name: Word | None = None
     word: str = ""
     text: Text | None = None
-    pattern: Text | None = None
     size: ExpressionNode | None = None
     most: ExpressionNode | None = None
+    room: ExpressionNode | None = None  # bytes that all elements may have
+    ahead: bool = False
     arms: tuple["ArmNode", ...] = ()
 
 

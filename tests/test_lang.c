@@ -20,6 +20,7 @@ TRACED_PARSER(record, lang_record);
 TRACED_PARSER(table, lang_table);
 TRACED_PARSER(packet, lang_packet);
 TRACED_PARSER(line, lang_line);
+TRACED_PARSER(sentence, lang_sentence);
 
 #define BYTES(text) cdx_bytes_of(text, sizeof(text) - 1)
 
@@ -351,6 +352,88 @@ static void decimal_numbers_are_written_shortest(void **state)
     assert_memory_equal(room, "-9223372036854775808 10\r\n", 25);
 }
 
+/* ---- texts, and what is looked at ahead ---- */
+
+static void texts_end_where_they_are_said_to(void **state)
+{
+    (void)state;
+    split_expect(&sentence, BYTES("\"a\"b;\";xy\0hello\n\0\1\2\1\1!\2\2zz"),
+                 " first=34 part={ text=6122623b } next=31096 bytes=[ value=120; value=121; ]"
+                 " count=0 entries=[ ]\n"
+                 " first=104 part={ text=68656c6c6f } next=256 bytes=[ value=0; value=1; ] count=2"
+                 " entries=[ id=1 size=1 value=21; id=2 size=2 value=7a7a; ]\n"
+                 "more need=4 field=first between\n");
+    split_expect(&sentence, BYTES("\"\";\0\0\0\n"),
+                 " first=34 part={ text= } next=0 bytes=[ value=0; value=0; ] count=0 entries=[ ]\n"
+                 "more need=3 field=next\n");
+}
+
+static void texts_that_do_not_end_are_refused(void **state)
+{
+    (void)state;
+    split_expect(&sentence, BYTES("\"123456789012\";xy\0\"1234567890123\";xy"),
+                 " first=34 part={ text=313233343536373839303132 } next=31096"
+                 " bytes=[ value=120; value=121; ] count=0 entries=[ ]\n"
+                 "error offset=19 field=quoted.text: longer than its limit\n");
+    split_expect(&sentence, BYTES("1234567890123\n"),
+                 "error offset=0 field=plain.text: longer than its limit\n");
+    split_expect(&sentence, BYTES("\"\"\"\"\"\"\"\"\"\"\"\"\"\"\"\""),
+                 "error offset=1 field=quoted.text: longer than its limit\n");
+}
+
+static void what_was_looked_at_can_be_refused(void **state)
+{
+    (void)state;
+    split_expect(&sentence, BYTES("\nzz\0"), "error offset=1 field=next: zz is not wanted\n");
+}
+
+static void elements_together_stay_within_their_bytes(void **state)
+{
+    (void)state;
+    split_expect(&sentence, BYTES("\nxy\2\0\6abcdef\0\6abcdef"),
+                 " first=10 part={ text= } next=31096 bytes=[ value=120; value=121; ] count=2"
+                 " entries=[ id=0 size=6 value=616263646566; id=0 size=6 value=616263646566; ]\n"
+                 "more need=4 field=first between\n");
+    split_expect(&sentence, BYTES("\nxy\2\0\6abcdef\0\7abcdefg"),
+                 "error offset=14 field=entry.value: reaches past the end of what holds it\n");
+    split_expect(&sentence, BYTES("\nxy\3\0\6abcdef\0\6abcdef\0\0"),
+                 "error offset=20 field=entry.id: reaches past the end of what holds it\n");
+}
+
+static void sentences_are_written_only_as_they_can_be_read(void **state)
+{
+    (void)state;
+    uint8_t room[64];
+    const uint8_t two[] = "xy";
+    struct lang_sentence m = {.first = '"', .next = 'x' | 'y' << 8};
+    m.part.quoted.text = CDX_STR("a\"b;");
+    m.bytes = (struct cdx_list){cdx_bytes_of(two, 2), 2};
+    struct cdx_out out = {room, room + sizeof room};
+    assert_int_equal(lang_sentence_encode(&out, &m), CDX_OK);
+    assert_int_equal(out.next - room, 10);
+    assert_memory_equal(room, "\"a\"b;\";xy", 10);
+    /* Ends too early, or announces what does not come. */
+    m.part.quoted.text = CDX_STR("a\";b");
+    assert_int_equal(lang_sentence_encode(&out, &m), CDX_INVALID);
+    m.part.quoted.text = CDX_STR("1234567890123");
+    assert_int_equal(lang_sentence_encode(&out, &m), CDX_TOO_LONG);
+    m.first = 'p';
+    m.part.plain.text = CDX_STR("plain");
+    m.next++;
+    assert_int_equal(lang_sentence_encode(&out, &m), CDX_INVALID);
+    m.next--;
+    m.first = 'q';
+    assert_int_equal(lang_sentence_encode(&out, &m), CDX_INVALID);
+    m.first = '"';
+    m.part.plain.text = CDX_STR("plain");
+    assert_int_equal(lang_sentence_encode(&out, &m), CDX_OK); /* the arm that `first` says */
+    static const uint8_t many[20];
+    m.entries = (struct cdx_list){cdx_bytes_of(many, 16), 8};
+    assert_int_equal(lang_sentence_encode(&out, &m), CDX_OK);
+    m.entries = (struct cdx_list){cdx_bytes_of(many, 18), 9};
+    assert_int_equal(lang_sentence_encode(&out, &m), CDX_TOO_LONG);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -370,6 +453,11 @@ int main(void)
         cmocka_unit_test(decimal_numbers_end_at_their_delimiter),
         cmocka_unit_test(decimal_numbers_have_one_form),
         cmocka_unit_test(decimal_numbers_are_written_shortest),
+        cmocka_unit_test(texts_end_where_they_are_said_to),
+        cmocka_unit_test(texts_that_do_not_end_are_refused),
+        cmocka_unit_test(what_was_looked_at_can_be_refused),
+        cmocka_unit_test(elements_together_stay_within_their_bytes),
+        cmocka_unit_test(sentences_are_written_only_as_they_can_be_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -41,6 +41,7 @@ struct cdx_window {
     struct cdx_spill *spill;
     uint64_t pos;    /* where the step begins that waits, failed, or was the last */
     uint64_t need;   /* bytes that it waits for, at least 1 */
+    uint64_t seen;   /* bytes behind `pos` that were searched in vain, if it waits for a text's end */
     uint16_t step;   /* the number of that step */
     uint16_t field;  /* of an error */
     uint16_t reason; /* of an error: enum cdx_reason, or CDX_REASON_COUNT + a generated one */
@@ -120,6 +121,17 @@ struct cdx_number cdx_window_varint(const struct cdx_window *w, uint64_t pos, ui
  */
 struct cdx_number cdx_window_decimal(const struct cdx_window *w, uint64_t pos, uint64_t limit,
                                      int64_t min, uint64_t max, const char *end, size_t nend);
+
+/**
+ * A text at `pos` of at most `max` bytes up to the `nend` bytes of `end`: its length is the value,
+ * `nbytes` has the end too. CDX_REASON_LONG; CDX_REASON_OVERRUN. What was searched before is not
+ * searched again.
+ */
+struct cdx_number cdx_window_until(struct cdx_window *w, uint64_t pos, uint64_t limit, uint64_t max,
+                                   const char *end, size_t nend);
+
+/** Whether, with the `nend` bytes of `end` behind it, the text is found to end where it does. */
+bool cdx_text_may_end(struct cdx_bytes text, const char *end, size_t nend);
 
 /** Bytes of a LEB128. */
 size_t cdx_varint_size(uint64_t value);

@@ -157,3 +157,60 @@ uint8_t *cdx_put_decimal(uint8_t *p, uint64_t magnitude, bool is_negative)
     } while (magnitude != 0);
     return behind;
 }
+
+/* ---- text ---- */
+
+/* Where `end` begins at or behind `pos` and ends at or before `stop`; `stop` when it does not. */
+static uint64_t find_end(const struct cdx_window *w, uint64_t pos, uint64_t stop, const char *end,
+                         size_t nend)
+{
+    while (stop - pos >= nend) {
+        const uint64_t last = stop - nend + 1; /* behind the last place where it may begin */
+        if (pos >= w->kept) {
+            const uint8_t *const from = w->in + (pos - w->from);
+            const uint8_t *const at = memchr(from, end[0], (size_t)(last - pos));
+            if (at == NULL)
+                return stop;
+            pos += (uint64_t)(at - from);
+        } else if (cdx_window_byte(w, pos) != (uint8_t)end[0]) {
+            pos++;
+            continue;
+        }
+        size_t same = 1;
+        while (same < nend && cdx_window_byte(w, pos + same) == (uint8_t)end[same])
+            same++;
+        if (same == nend)
+            return pos;
+        pos++;
+    }
+    return stop;
+}
+
+struct cdx_number cdx_window_until(struct cdx_window *w, uint64_t pos, uint64_t limit, uint64_t max,
+                                   const char *end, size_t nend)
+{
+    const uint64_t longest = pos + max + nend;
+    const uint64_t stop = w->have < limit ? w->have : limit;
+    const uint64_t until = stop < longest ? stop : longest;
+    const uint64_t at = find_end(w, pos + w->seen, until, end, nend);
+    w->seen = 0;
+    if (at != until)
+        return (struct cdx_number){at - pos, (size_t)(at - pos) + nend, CDX_REASON_NONE};
+    if (until == longest)
+        return refused(CDX_REASON_LONG);
+    if (until == limit)
+        return refused(CDX_REASON_OVERRUN);
+    w->seen = until - pos < nend ? 0 : until - pos - (nend - 1);
+    return incomplete();
+}
+
+bool cdx_text_may_end(struct cdx_bytes text, const char *end, size_t nend)
+{
+    for (size_t at = 0; at < text.len; at++) {
+        const size_t inside = text.len - at < nend ? text.len - at : nend;
+        if (memcmp(text.data + at, end, inside) == 0 &&
+            memcmp(end, end + inside, nend - inside) == 0)
+            return false;
+    }
+    return true;
+}

@@ -76,7 +76,7 @@ message all {
     /// Decimal.
     d: decimal<i32> until "\\r\\n";
     /// Text.
-    t: text "[a-z]+" until " ", max 10;
+    t: text until " ", max 10;
     /// Zeros.
     z: zero[2];
     /// Anything.
@@ -133,7 +133,6 @@ def test_every_beginning_is_incomplete() -> None:
     (b"-12", b"-012", "byte 7, d: a byte that cannot stand here"),
     (b"-12", b"2147483648", "byte 7, d: a number outside its limits"),
     (b"-12", b"1" * 30, "byte 7, d: longer than its limit"),
-    (b"abc ", b"aBc ", "byte 12, t: a byte that cannot stand here"),
     (b"abc ", b"abcdefghijk ", "byte 12, t: longer than its limit"),
     (b"abc \0\0", b"abc \0\1", "byte 16, z: not the constant that belongs here"),
     (b"\1\2\x02\x03", b"\1\2\x09\x03", "byte 20, n: nine is too many to be true"),
@@ -169,7 +168,7 @@ def test_mutants_are_decoded_and_encoded_back() -> None:
     ({"where_at": 1}, "'where_at' is a struct"), ({"more": 1}, "there is no field 'more'"), ({"s": "x"}, "'s' has 2 bytes"),
     ({"tail": "a" * 256}, "'tail' has 256 bytes, more than its length can say"),
     ({"kind": 3}, "a receiver refuses this: byte 2, kind: not one of its values"),
-    ({"n": 1}, "a receiver refuses this"), ({"t": "AB"}, "a receiver refuses this: byte 12, t: a byte that cannot stand here"),
+    ({"n": 1}, "a receiver refuses this"), ({"t": "A B"}, "'t' holds the bytes that end it"),
 ])
 def test_what_cannot_be_encoded_is_told(change: dict[str, object], said: str) -> None:
     made = json.loads(json_of(protocol(), decode(protocol(), GOOD, "x", "binary", "all", None, None).entries, []))
@@ -205,7 +204,7 @@ def test_messages_have_a_canonical_form() -> None:
     assert text is not None and format_text(SourceFile("x.cdx", text), Report(source)) == text
     for line in ('    n: u8 where n != 9: "nine is too many to be true";', "    pairs: point[n, max 5];",
                  "    extra: u16 if bits & extra == extra;", "    where_at: match kind {",
-                 "        point => point;", "    } within size;", '    t: text "[a-z]+" until " ", max 10;'):
+                 "        point => point;", "    } within size;", '    t: text until " ", max 10;'):
         assert line in text.split("\n"), text
 
 
