@@ -125,6 +125,8 @@ extern const struct handler_class handler_echo;
 extern const struct handler_class handler_reply;
 /** The key-value protocol on the store. */
 extern const struct handler_class handler_kv;
+/** Redis's commands on the store. */
+extern const struct handler_class handler_resp;
 
 /** The class of that name, or NULL. */
 const struct handler_class *handler_class_named(const char *name);
