@@ -123,7 +123,7 @@ class Builder:
         docs, body = cast("tuple[Tree[Token], Tree[Token]]", tuple(tree.children))
         doc = self.doc(docs)
         build = {
-            "protocol": self.protocol, "type_def": self.type_def, "enum_def": self.enum_def,
+            "protocol": self.protocol, "import_def": self.import_def, "type_def": self.type_def, "enum_def": self.enum_def,
             "limit_def": self.limit_def, "struct_def": self.struct_def,
             "frame_def": self.frame_def, "message_def": self.message_def,
             "any_call": self.any_call, "call_def": self.call_def,
@@ -156,6 +156,9 @@ class Builder:
                 properties.append((self.word(key), self.word(value)))
         return s.ProtocolNode(doc, self.word(name), _number_of(major), _number_of(minor),
                               tuple(properties), self.reserved(props))
+
+    def import_def(self, doc: s.Doc, tree: Tree[Token]) -> s.Item:
+        return s.ImportNode(doc, self.text(cast(Token, tree.children[1])))
 
     def type_def(self, doc: s.Doc, tree: Tree[Token]) -> s.Item:
         _, name, _, length, *limit = tree.children

@@ -78,7 +78,8 @@ def _tell_costs(plan: Plan | MessagePlan) -> None:
 def _write(plan: Plan | MessagePlan, options: argparse.Namespace) -> None:
     write_outputs(Path(options.out), render(plan))
     if options.stamp:
-        inputs = [Path(options.description), *sorted(Path(__file__).parent.glob("**/*.*"))]
+        imported = [file.path for file in plan.model.source.imports if file.path is not None]
+        inputs = [Path(options.description), *imported, *sorted(Path(__file__).parent.glob("**/*.*"))]
         write_stamp(Path(options.stamp), Path(options.depfile) if options.depfile else None,
                     [p for p in inputs if p.is_file() and "__pycache__" not in p.parts])
 

@@ -47,6 +47,7 @@ CODES: dict[str, str] = {
     "CDX0324": "an end that cannot be told from what it ends",
     "CDX0325": "a version that is yet to come",
     "CDX0326": "a number or name that is reserved",
+    "CDX0327": "an import that cannot be followed",
     "CDX0401": "an example that is not of its call",
     "CDX0402": "an example's field that is missing, unknown or given twice",
     "CDX0403": "an example's value that does not fit its field",
@@ -107,7 +108,8 @@ class Report:
         return "\n".join(lines) + "\n"
 
     def _place(self, span: Span) -> str:
-        return f"{self.source.name}:{span.line}:{span.column}"
+        file, line = self.source.place(span.line)
+        return f"{file.name}:{line}:{span.column}"
 
     def _snippet(self, span: Span) -> list[str]:
         line = self.source.line(span.line)
@@ -115,7 +117,7 @@ class Report:
         start = max(0, min(middle, len(line) + 1 - SNIPPET_COLUMNS))
         piece = line[start : start + SNIPPET_COLUMNS]
         shown = "".join(c if c.isprintable() else " " for c in piece)
-        number = f"{span.line:5d} | "
+        number = f"{self.source.place(span.line)[1]:5d} | "
         caret = " " * (span.column - 1 - start) + "^" * max(1, min(span.length, SNIPPET_COLUMNS))
         return [f"{number}{shown}".rstrip(), f"      | {caret}"]
 

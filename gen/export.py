@@ -16,6 +16,7 @@ from cli import Failure
 from examples import encode_frame
 from export_parts import life_object, part_object
 from sizes import parts_size
+from source import SourceFile
 
 VERSION = 1
 SCHEMA = Path(__file__).parent / "model.schema.json"
@@ -25,7 +26,20 @@ Object = dict[str, Any]
 
 def export(p: m.Protocol) -> str:
     """The checked protocol as JSON."""
-    return json.dumps(_protocol(p), indent=2, ensure_ascii=False) + "\n"
+    return json.dumps(_placed(_protocol(p), p.source), indent=2, ensure_ascii=False) + "\n"
+
+
+def _placed(made: Any, source: SourceFile) -> Any:
+    """The same; what stands in an imported file names it and the line there."""
+    if isinstance(made, list):
+        return [_placed(item, source) for item in made]
+    if not isinstance(made, dict):
+        return made
+    placed = {key: _placed(value, source) for key, value in made.items()}
+    if "line" in made and made["line"] > source.nlines:
+        file, placed["line"] = source.place(made["line"])
+        placed["file"] = file.name
+    return placed
 
 
 def _protocol(p: m.Protocol) -> Object:

@@ -16,7 +16,7 @@ from typing import Any, Iterable, Iterator
 from lark import Token, Tree
 
 from diagnostics import Report
-from load import GRAMMAR, _pieces, keyword, load
+from load import GRAMMAR, _pieces, keyword, load_file
 from source import SourceFile
 
 COLUMNS_MAX = 100
@@ -60,7 +60,7 @@ class Statement:
 
 def format_text(source: SourceFile, report: Report) -> str | None:
     """The canonical text, or None when the description cannot be parsed; `report` says why."""
-    load(source, report)
+    load_file(source, report)
     if report.found:
         return None
     tokens = list(GRAMMAR.lex(source.text))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import difflib
 import re
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
 from typing import Any, Iterator, cast
 
 from lark import Lark, Token, Tree
@@ -14,21 +14,25 @@ from lark.exceptions import UnexpectedToken
 import syntax as s
 from build import UNITS, Builder, span_of
 from diagnostics import Note, Report
-from source import SourceFile, Span
+from source import NOWHERE, SourceFile, Span
 
 # Descriptions are written by people; anything larger is not one.
 SOURCE_NBYTES_MAX = 1 << 18
 # Braces nest four deep in the language; the rest is a mistake.
 NESTING_MAX = 64
+# Has nothing beside it.
+STDIN = Path("/dev/stdin")
+# Files of one description.
+FILES_MAX = 64
 # Items whose end has to be guessed, before the rest is given up.
 UNCLOSED_MAX = 20
 
 ITEM_WORDS = frozenset(
-    "protocol type limit open enum flags struct frame message any call".split())
+    "protocol import type limit open enum flags struct frame message any call".split())
 KEYWORDS = {
     word: word.upper()
     for word in (
-        "protocol type limit bytes max open enum flags more struct frame message correlate "
+        "protocol import type limit bytes max open enum flags more struct frame message correlate "
         "since deprecated reserved any call request row response example big little zero skip varint rest match else "
         "decimal text until within if where ahead in"
     ).split()
@@ -65,6 +69,8 @@ class Loaded:
 
     items: tuple[s.Item, ...]
     unread: frozenset[str]
+    source: SourceFile
+    is_complete: bool = True  # False: what some import describes is unknown
 
 
 @dataclass(frozen=True)
@@ -97,14 +103,72 @@ def read(path: Path, name: str, report_to: list[str]) -> SourceFile | None:
         return None
     if text.startswith("\ufeff"):
         text = text[1:]
-    return SourceFile(name, text.replace("\r\n", "\n").replace("\r", "\n"))
+    return SourceFile(name, text.replace("\r\n", "\n").replace("\r", "\n"),
+                      path if path.is_file() and path != STDIN else None)
 
 
 def load(source: SourceFile, report: Report) -> Loaded:
-    """All items that could be parsed; an error for each that could not."""
+    """The items of the description and of all that it imports."""
+    files = [source]
+    known = {source.path.resolve(): NOWHERE} if source.path is not None else {}
+    loaded = [load_file(source, report)]
+    is_complete = True
+    at = 0
+    while at < len(files):
+        for node in loaded[at].items:
+            if not isinstance(node, s.ImportNode):
+                continue
+            file = _imported(node, files[at], known, report) if len(files) < FILES_MAX else None
+            if file is None:
+                is_complete = False
+                if len(files) == FILES_MAX:
+                    report.error("CDX0327", node.name.span, "too many files",
+                                 f"a description has at most {FILES_MAX}")
+                continue
+            before = sum(other.nlines for other in files)
+            files.append(file)
+            loaded.append(load_file(file, report, before))
+        at += 1
+    report.source = replace(source, imports=tuple(files[1:]))
+    return Loaded(tuple(item for one in loaded for item in one.items),
+                  frozenset(name for one in loaded for name in one.unread), report.source,
+                  is_complete)
+
+
+def _imported(node: s.ImportNode, by: SourceFile, known: dict[Path, Span],
+              report: Report) -> SourceFile | None:
+    """The file that `by` imports, or None after an error; `known` are those that are there."""
+    text = node.name.value.decode("utf-8", "replace")
+    if not text or "\0" in text or PurePosixPath(text).is_absolute():
+        report.error("CDX0327", node.name.span, "this is no file beside the one that imports it",
+                     'name it as it is found from here: import "types.cdx";')
+        return None
+    path = (by.path.parent if by.path is not None else Path()) / text
+    place = path.resolve()
+    if place in known:
+        first = known[place]
+        report.error("CDX0327", node.name.span, f"'{text}' is part of the description already",
+                     "everything is known everywhere: import each file once",
+                     None if first is NOWHERE else Note(first, "the first import"))
+        return None
+    known[place] = node.name.span
+    why: list[str] = []
+    file = read(path, str(PurePosixPath(by.name).parent / text), why) if path.is_file() else None
+    if file is None:
+        said = why[0].split("]: ")[-1].split("\n")[0] if why else "there is no such file"
+        report.error("CDX0327", node.name.span, f"'{text}' cannot be imported: {said}",
+                     f"it is looked for beside {by.name}")
+    return file
+
+
+def load_file(source: SourceFile, report: Report, before: int = 0) -> Loaded:
+    """The items of one file that could be parsed, an error for each that could not.
+
+    `before` is how many lines are counted before its first one.
+    """
     items: list[s.Item] = []
     unread: set[str] = set()
-    pieces = list(_pieces(_lex(source, report), report))
+    pieces = list(_pieces(_lex(source, report, before), report))
     is_lost = False  # what follows may be the rest of an item that was cut wrongly
     for piece in pieces:
         if is_lost and not _begins_item(piece):
@@ -115,17 +179,17 @@ def load(source: SourceFile, report: Report) -> Loaded:
             unread |= _names_of(piece.tokens)
         else:
             items.append(Builder(report).item(tree))
-    if not pieces and not report.found:
+    if not pieces and not report.found and before == 0:
         report.error("CDX0101", Span(1, 1, 1), "the description is empty",
                      "begin with: /// What it is for.  protocol name 1.0 { … }")
         unread |= {"protocol", "request", "response", "call"}
-    return Loaded(tuple(items), frozenset(unread))
+    return Loaded(tuple(items), frozenset(unread), source)
 
 
 # ---- text to tokens ----
 
-def _lex(source: SourceFile, report: Report) -> list[Token]:
-    for number, line in enumerate(source.text.split("\n"), 1):
+def _lex(source: SourceFile, report: Report, before: int) -> list[Token]:
+    for number, line in enumerate(source.text.split("\n"), before + 1):
         for match in CONTROL.finditer(line):
             report.error("CDX0102", Span(number, match.start() + 1, len(match[0])),
                          f"an invisible character, U+{ord(match[0][0]):04X}",
@@ -133,6 +197,7 @@ def _lex(source: SourceFile, report: Report) -> list[Token]:
     tokens = []
     for token in GRAMMAR.lex(CONTROL.sub(lambda match: " " * len(match[0]), source.text)):
         tokens.append(token)
+        token.line = (token.line or 1) + before
         if token.type == "BAD":
             report.error("CDX0102", span_of(token), f"'{str(token)[:40]}' begins no word",
                          "texts stand in double quotes, comments behind //")

@@ -58,7 +58,10 @@ def understand(path: Path, name: str, consequence: str,
     report = Report(source)
     loaded = load(source, report)
     passed("load", loaded)
-    protocol = resolve(source, loaded, report)
+    if not loaded.is_complete:  # every name may be one of those that are missing
+        show_errors(report, consequence)
+        return None
+    protocol = resolve(loaded.source, loaded, report)
     passed("resolve", protocol)
     protocol = with_examples(protocol, loaded.items, report)
     check(protocol, report)

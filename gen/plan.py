@@ -421,7 +421,7 @@ class _Planner:
             self.allow(call, source, by_name["request"])
         return Plan(
             p.name, names.upper(p.name), p.doc, self.prefix, self.PREFIX, p.major, p.minor, p.port,
-            p.source.name, hashlib.sha256(p.source.text.encode("utf-8")).hexdigest(), p.big_endian,
+            p.source.name, hashlib.sha256(p.source.whole.encode("utf-8")).hexdigest(), p.big_endian,
             list(self.types.values()), list(self.enums.values()), list(self.structs.values()),
             frames, calls, any_calls, [s for c in [*calls, *any_calls] for s in c.shapes],
             self.field_names(frames), p,

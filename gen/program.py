@@ -211,7 +211,7 @@ class _Planner:
                   for o in (*p.messages, *p.structs) for part in o.parts]
         return MessagePlan(
             p.name, p.prefix, names.upper(p.prefix), p.doc, p.major, p.minor, p.port, p.source.name,
-            hashlib.sha256(p.source.text.encode("utf-8")).hexdigest(), list(p.limits),
+            hashlib.sha256(p.source.whole.encode("utf-8")).hexdigest(), list(p.limits),
             list(p.enums), structs, messages, fields, self.reasons, p)
 
     def record(self, owner: Union[m.Message, m.Struct]) -> CRecord:

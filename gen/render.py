@@ -70,10 +70,10 @@ def render(plan: Plan | MessagePlan) -> dict[str, str]:
             for frame in plan.frames:
                 path = output.path.format(p=plan.prefix, frame=frame.name)
                 extra = _extra(output, plan, frame.name)
-                texts[path] = _text(template.render(plan=plan, frame=frame, **extra), path)
+                texts[path] = _text(plan, template.render(plan=plan, frame=frame, **extra), path)
         else:
             path = output.path.format(p=plan.prefix)
-            texts[path] = _text(template.render(plan=plan, **_extra(output, plan)), path)
+            texts[path] = _text(plan, template.render(plan=plan, **_extra(output, plan)), path)
     return texts
 
 
@@ -83,7 +83,7 @@ def _render_messages(environment: jinja2.Environment, plan: MessagePlan) -> dict
     texts = {}
     for output in MESSAGE_OUTPUTS:
         path = output.path.format(p=plan.prefix)
-        texts[path] = _text(environment.get_template(output.template).render(plan=plan), path)
+        texts[path] = _text(plan, environment.get_template(output.template).render(plan=plan), path)
     return texts
 
 
@@ -120,6 +120,7 @@ def _environment() -> jinja2.Environment:
     return environment
 
 
-def _text(text: str, path: str) -> str:
+def _text(plan: Plan | MessagePlan, text: str, path: str) -> str:
     """C gets its line breaks and line numbers; the rest is as the template says."""
+    text = plan.model.source.placed(text)
     return finish(text, path.rsplit("/", 1)[-1]) if path.endswith((".c", ".h", ".rl")) else text

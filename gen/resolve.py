@@ -50,7 +50,7 @@ class Resolver:
         heads = _only(self.items, s.ProtocolNode)
         for extra in heads[1:]:
             self.report.error("CDX0301", extra.name.span, "a second protocol",
-                              "one file describes one protocol",
+                              "a description, with all that it imports, is of one protocol",
                               Note(heads[0].name.span, "the first one"))
         if not heads and "protocol" not in self.broken:
             self.report.error("CDX0301", Span(1, 1, 1), "the description has no protocol",

@@ -70,6 +70,12 @@ class ProtocolNode:
 
 
 @dataclass(frozen=True)
+class ImportNode:
+    doc: Doc
+    name: Text
+
+
+@dataclass(frozen=True)
 class TypeNode:
     doc: Doc
     name: Word
@@ -258,5 +264,5 @@ class CallNode:
     life: LifeNode = NO_LIFE
 
 
-Item = Union[ProtocolNode, TypeNode, LimitNode, EnumNode, StructNode, FrameNode, MessageNode,
+Item = Union[ProtocolNode, ImportNode, TypeNode, LimitNode, EnumNode, StructNode, FrameNode, MessageNode,
              CallNode]
