@@ -1,42 +1,35 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The generated request parser against one written by hand with the same contract.
+ * Generated parsers against others: written by hand with the same contract, and the libraries
+ * that people use for the same bytes or for a message of the same content.
  *
  *     bench_parser [--json] [--rounds N]
  *
- * Input: 48 KiB of requests with keys of 20 to 40 bytes, which stay in the cache:
- * `match` (no value, "v0"), `put` with 32 bytes ("v32") and with 1024 bytes
- * ("v1024"). It is fed whole, in pieces of 1448 bytes (what a TCP segment
- * carries) and byte by byte. In every round each parser reads the same input in turn,
- * so that both see the same noise; a line shows the medians over all rounds in ns per
- * message of thread CPU time, and the median of the rounds' ratios, hand-written = 1.00.
+ * Input: requests with keys of 20 to 40 bytes and values of 0, 32 and 1024 bytes, about 48 KiB,
+ * which stay in the cache. It is fed whole, in pieces of 1448 bytes (what a TCP segment carries)
+ * and byte by byte; parsers that take no pieces only have it whole. In every round each parser
+ * reads its input in turn, so that all see the same noise; what is printed, as Markdown, is the
+ * medians over all rounds in ns per message of thread CPU time, and the median of the rounds'
+ * ratios, generated = 1.00.
  *
- * Before anything is measured both parsers must make the same of that input, and of one
- * damaged in every byte, at several piece sizes; after every round counts and sums must agree.
+ * Before anything is measured the hand-written parser must make the same as the generated one of
+ * an input that is damaged in every byte; after every round counts and sums of all must agree.
  * Exit status: 0 measured, 1 the parsers disagree, 2 usage.
  */
-#include "hand_parser.h"
+#include "parser_bench.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
-#define INPUT_NBYTES (48u << 10)
-#define KEY_NBYTES_MIN 20u
-#define KEY_NBYTES_MAX 40u
 #define ROUNDS_DEFAULT 15u
 #define ROUNDS_MAX 1001u
-/* Messages per round and cell: about a millisecond. */
-#define WHOLE_PASSES 200u
-#define BYTE_PASSES 4u
+#define FILLED_NBYTES (48u << 10)
+#define HEAD_NBYTES 64u
+#define KEY_NBYTES_MIN 20u
 #define SEGMENT_NBYTES 1448u
 
 /* ---- input ---- */
-
-struct input {
-    uint8_t bytes[INPUT_NBYTES];
-    size_t len;
-};
 
 static uint32_t next_random(uint32_t *random)
 {
@@ -44,35 +37,33 @@ static uint32_t next_random(uint32_t *random)
     return *random >> 16;
 }
 
-/* As many requests as fit. */
-static void input_fill(struct input *in, size_t val_len, size_t nbytes_max)
+struct parse_item parse_item(uint32_t rid, size_t value_nbytes)
 {
     static const char key[] = "/img/cats/2024/summer/0123456789/abcdefg.jpg";
-    static uint8_t value[1024];
-    struct cdx_out out = {in->bytes, in->bytes + nbytes_max};
-    uint32_t random = 1;
-    enum cdx_status status = CDX_OK;
+    static uint8_t value[PARSE_VALUE_NBYTES_MAX];
+    uint32_t random = rid;
     memset(value, 'v', sizeof value);
-    for (uint32_t rid = 1; status == CDX_OK; rid++) {
-        const size_t span = KEY_NBYTES_MAX - KEY_NBYTES_MIN + 1;
-        const size_t key_len = KEY_NBYTES_MIN + next_random(&random) % span;
-        const struct cdx_bytes k = cdx_bytes_of(key, key_len);
-        status = val_len == 0 ? kv_match_request_encode(&out, rid, k)
-                              : kv_put_request_encode(&out, rid, k, cdx_bytes_of(value, val_len));
+    const size_t span = PARSE_KEY_NBYTES_MAX - KEY_NBYTES_MIN + 1;
+    const size_t key_len = KEY_NBYTES_MIN + next_random(&random) % span;
+    return (struct parse_item){rid, cdx_bytes_of(key, key_len), cdx_bytes_of(value, value_nbytes)};
+}
+
+/* As many messages whatever the format. */
+static void input_fill(struct parse_input *in, parse_encode *encode, size_t value_nbytes)
+{
+    const uint32_t count = (uint32_t)(FILLED_NBYTES / (HEAD_NBYTES + value_nbytes));
+    struct cdx_out out = {in->bytes, in->bytes + sizeof in->bytes};
+    for (uint32_t rid = 1; rid <= count; rid++) {
+        const struct parse_item item = parse_item(rid, value_nbytes);
+        if (!encode(&out, &item))
+            abort();
     }
     in->len = (size_t)(out.next - in->bytes);
 }
 
-/* ---- what both parsers did ---- */
+/* ---- the contract is the same ---- */
 
-struct outcome {
-    uint64_t messages;
-    uint64_t sum;
-    enum cdx_status status;
-    struct cdx_parse_error error;
-};
-
-static bool outcome_equal(const struct outcome *a, const struct outcome *b)
+bool parse_outcome_equal(const struct parse_outcome *a, const struct parse_outcome *b)
 {
     if (a->messages != b->messages || a->sum != b->sum || a->status != b->status)
         return false;
@@ -81,70 +72,28 @@ static bool outcome_equal(const struct outcome *a, const struct outcome *b)
             strcmp(a->error.reason, b->error.reason) == 0);
 }
 
-/* The same loop around either parser: the calls are direct, as in a program. */
-#define DEFINE_RUN(name, parser_type, parser_init, parser_feed, parser_error)                      \
-    static struct outcome name(const struct input *in, size_t piece, unsigned passes)              \
-    {                                                                                              \
-        struct parser_type parser;                                                                 \
-        struct cdx_spill spill;                                                                    \
-        struct kv_request m;                                                                       \
-        struct outcome o = {0, 0, CDX_MORE, {0, NULL, NULL}};                                      \
-        parser_init(&parser);                                                                      \
-        cdx_spill_init(&spill);                                                                    \
-        for (unsigned pass = 0; pass < passes && o.status == CDX_MORE; pass++) {                   \
-            for (size_t at = 0; at < in->len && o.status == CDX_MORE; at += piece) {               \
-                const uint8_t *next = in->bytes + at;                                              \
-                const uint8_t *const end = next + (piece < in->len - at ? piece : in->len - at);   \
-                while ((o.status = parser_feed(&parser, &spill, &next, end, &m)) == CDX_OK) {      \
-                    o.messages++;                                                                  \
-                    o.sum += m.rid + m.type + 3 * m.key.len + m.val.len;                           \
-                }                                                                                  \
-            }                                                                                      \
-        }                                                                                          \
-        parser_error(&parser, &o.error);                                                           \
-        cdx_spill_free(&spill);                                                                    \
-        return o;                                                                                  \
-    }
-
-DEFINE_RUN(run_hand, hand_parser, hand_parser_init, hand_feed, hand_error)
-DEFINE_RUN(run_generated, kv_request_parser, kv_request_parser_init, kv_request_feed,
-           kv_request_error)
-
-/* ---- the contract is the same ---- */
-
-static bool agree(const struct input *in)
+static bool agree(parse_run *a, parse_run *b, const struct parse_input *in)
 {
-    static const size_t pieces[] = {1, 7, 64, INPUT_NBYTES};
+    static const size_t pieces[] = {1, 7, 64, PARSE_INPUT_NBYTES_MAX};
     for (size_t i = 0; i < sizeof pieces / sizeof *pieces; i++) {
-        const struct outcome hand = run_hand(in, pieces[i], 1);
-        const struct outcome generated = run_generated(in, pieces[i], 1);
-        if (!outcome_equal(&hand, &generated))
+        const struct parse_outcome x = a(in, pieces[i], 1);
+        const struct parse_outcome y = b(in, pieces[i], 1);
+        if (!parse_outcome_equal(&x, &y))
             return false;
     }
     return true;
 }
 
-/* Every byte of a few messages, typed ones among them, damaged in several ways. */
-static bool agree_when_damaged(void)
+bool parse_agree_when_damaged(parse_run *a, parse_run *b, struct parse_input *in)
 {
-    static struct input in;
-    const struct kv_list_args list = {7, KV_CONTENT_KEYS, CDX_STR("/a")};
-    const struct kv_put_if_args put_if = {42, CDX_STR("value")};
-    input_fill(&in, 3, 100);
-    struct cdx_out out = {in.bytes + in.len, in.bytes + sizeof in.bytes};
-    if (kv_list_request_encode(&out, 1, CDX_STR("/img"), &list) != CDX_OK ||
-        kv_put_if_request_encode(&out, 2, CDX_STR("/img"), &put_if) != CDX_OK ||
-        kv_match_request_encode(&out, 3, CDX_STR("/img/1")) != CDX_OK)
-        return false;
-    in.len = (size_t)(out.next - in.bytes);
-    bool all = agree(&in);
-    for (size_t at = 0; at < in.len; at++) {
-        const uint8_t byte = in.bytes[at];
+    bool all = agree(a, b, in);
+    for (size_t at = 0; at < in->len; at++) {
+        const uint8_t byte = in->bytes[at];
         for (unsigned damage = 1; damage < 256; damage += 6) {
-            in.bytes[at] = (uint8_t)(byte ^ damage);
-            all = all && agree(&in);
+            in->bytes[at] = (uint8_t)(byte ^ damage);
+            all = all && agree(a, b, in);
         }
-        in.bytes[at] = byte;
+        in->bytes[at] = byte;
     }
     return all;
 }
@@ -172,79 +121,111 @@ static double median(double *values, size_t n)
     return n % 2 != 0 ? values[n / 2] : (values[n / 2 - 1] + values[n / 2]) / 2;
 }
 
-/* One cell of the table. */
-struct cell {
+/* How the input is cut, and how often it is read in a round: about a millisecond. */
+struct cut {
     const char *name;
-    size_t val_len;
     size_t piece;
     unsigned passes;
-    double hand_ns, generated_ns, ratio;
 };
+static const struct cut cuts[] = {
+    {"whole", PARSE_INPUT_NBYTES_MAX, 100},
+    {"1448 bytes", SEGMENT_NBYTES, 100},
+    {"1 byte", 1, 2},
+};
+static const size_t value_nbytes[] = {0, 32, PARSE_VALUE_NBYTES_MAX};
+/* Large values make few messages. */
+#define LARGE_FACTOR 8u
 
-/* ns per message. */
-static double measure(struct outcome (*run)(const struct input *, size_t, unsigned),
-                      const struct input *in, const struct cell *cell, struct outcome *outcome)
+/* ns per message; the first of a round is the generated parser. */
+static double measure(const struct parse_contender *contender, const struct parse_input *in,
+                      const struct cut *cut, unsigned factor, struct parse_outcome *outcome)
 {
     const double start = now_ns();
-    *outcome = run(in, cell->piece, cell->passes);
+    *outcome = contender->run(in, cut->piece, cut->passes * factor);
     return (now_ns() - start) / (double)outcome->messages;
 }
 
-static bool measure_cell(struct cell *cell, size_t rounds)
+/* One line of the table. */
+struct result {
+    const char *name;
+    double ns, ratio, wanted;
+};
+
+/* Results of all that take part, `*count` of them; false: they disagree. */
+static bool measure_cell(const struct parse_format *format, size_t value, const struct cut *cut,
+                         size_t rounds, struct result *results, size_t *count)
 {
-    static struct input in;
-    static double hand[ROUNDS_MAX], generated[ROUNDS_MAX], ratio[ROUNDS_MAX];
-    struct outcome a, b;
-    input_fill(&in, cell->val_len, sizeof in.bytes);
-    if (!agree(&in))
-        return false;
-    for (size_t i = 0; i < rounds; i++) {
-        hand[i] = measure(run_hand, &in, cell, &a);
-        generated[i] = measure(run_generated, &in, cell, &b);
-        ratio[i] = generated[i] / hand[i];
-        if (!outcome_equal(&a, &b))
-            return false;
+    static struct parse_input inputs[PARSE_CONTENDERS_MAX];
+    static double ns[PARSE_CONTENDERS_MAX][ROUNDS_MAX], ratio[PARSE_CONTENDERS_MAX][ROUNDS_MAX];
+    const struct parse_contender *taking_part[PARSE_CONTENDERS_MAX];
+    size_t n = 0;
+    for (const struct parse_contender *c = format->contenders; c->name != NULL; c++) {
+        if (c->whole_only && cut->piece < PARSE_INPUT_NBYTES_MAX)
+            continue;
+        input_fill(&inputs[n], c->encode, value);
+        taking_part[n++] = c;
     }
-    cell->hand_ns = median(hand, rounds);
-    cell->generated_ns = median(generated, rounds);
-    cell->ratio = median(ratio, rounds);
+    const unsigned factor = value == PARSE_VALUE_NBYTES_MAX && cut->piece != 1 ? LARGE_FACTOR : 1;
+    for (size_t round = 0; round < rounds; round++) {
+        struct parse_outcome first, outcome;
+        for (size_t i = 0; i < n; i++) {
+            ns[i][round] =
+                measure(taking_part[i], &inputs[i], cut, factor, i == 0 ? &first : &outcome);
+            ratio[i][round] = ns[i][round] / ns[0][round];
+            if (i != 0 && !parse_outcome_equal(&first, &outcome))
+                return false;
+        }
+    }
+    for (size_t i = 0; i < n; i++)
+        results[i] = (struct result){taking_part[i]->name, median(ns[i], rounds),
+                                     median(ratio[i], rounds), taking_part[i]->ratio_wanted};
+    *count = n;
     return true;
 }
 
 /* ---- the program ---- */
 
-static struct cell cells[] = {
-    {"whole", 0, INPUT_NBYTES, WHOLE_PASSES, 0, 0, 0},
-    {"whole", 32, INPUT_NBYTES, WHOLE_PASSES, 0, 0, 0},
-    {"whole", 1024, INPUT_NBYTES, WHOLE_PASSES * 8, 0, 0, 0},
-    {"1448 bytes", 0, SEGMENT_NBYTES, WHOLE_PASSES, 0, 0, 0},
-    {"1448 bytes", 32, SEGMENT_NBYTES, WHOLE_PASSES, 0, 0, 0},
-    {"1448 bytes", 1024, SEGMENT_NBYTES, WHOLE_PASSES * 4, 0, 0, 0},
-    {"1 byte", 0, 1, BYTE_PASSES, 0, 0, 0},
-    {"1 byte", 32, 1, BYTE_PASSES, 0, 0, 0},
-    {"1 byte", 1024, 1, BYTE_PASSES, 0, 0, 0},
-};
-#define CELL_COUNT (sizeof cells / sizeof *cells)
-
-static void print_table(void)
+static void print_lines(const struct parse_format *format, const struct cut *cut, size_t value,
+                        const struct result *results, size_t count)
 {
-    (void)printf("%-12s %6s %12s %12s %7s\n", "pieces", "value", "hand ns/msg", "ragel ns/msg",
-                 "ratio");
-    for (size_t i = 0; i < CELL_COUNT; i++)
-        (void)printf("%-12s %6zu %12.2f %12.2f %7.2f\n", cells[i].name, cells[i].val_len,
-                     cells[i].hand_ns, cells[i].generated_ns, cells[i].ratio);
+    for (size_t i = 0; i < count; i++) {
+        const struct result *const r = &results[i];
+        (void)printf("| %s | %s | %zu | %s | %.2f | %.2f | ", format->name, cut->name, value,
+                     r->name, r->ns, r->ratio);
+        if (r->wanted != 0)
+            (void)printf("%.2f: %s", r->wanted, r->ratio >= r->wanted ? "holds" : "DOES NOT HOLD");
+        (void)printf(" |\n");
+    }
 }
 
-static void print_json(size_t rounds)
+static void print_json(const struct parse_format *format, const struct cut *cut, size_t value,
+                       const struct result *results, size_t count)
 {
-    (void)printf("{\"bench\":\"parser\",\"rounds\":%zu,\"cells\":[", rounds);
-    for (size_t i = 0; i < CELL_COUNT; i++)
+    for (size_t i = 0; i < count; i++)
         (void)printf(
-            "%s{\"pieces\":\"%s\",\"value_nbytes\":%zu,\"hand_ns\":%.3f,"
-            "\"generated_ns\":%.3f,\"ratio\":%.4f}",
-            i != 0 ? "," : "", cells[i].name, cells[i].val_len, cells[i].hand_ns,
-            cells[i].generated_ns, cells[i].ratio);
-    (void)printf("]}\n");
+            "{\"bench\":\"parser\",\"format\":\"%s\",\"pieces\":\"%s\",\"value_nbytes\":%zu,"
+            "\"parser\":\"%s\",\"ns\":%.3f,\"ratio\":%.4f}\n",
+            format->name, cut->name, value, results[i].name, results[i].ns, results[i].ratio);
+}
+
+/* All cells of one format; false: its parsers disagree. */
+static bool bench(const struct parse_format *format, size_t rounds, bool json)
+{
+    if (format->agree != NULL && !format->agree())
+        return false;
+    for (size_t cut = 0; cut < sizeof cuts / sizeof *cuts; cut++) {
+        for (size_t i = 0; i < sizeof value_nbytes / sizeof *value_nbytes; i++) {
+            struct result results[PARSE_CONTENDERS_MAX];
+            size_t count = 0;
+            if (!measure_cell(format, value_nbytes[i], &cuts[cut], rounds, results, &count))
+                return false;
+            (json ? print_json : print_lines)(format, &cuts[cut], value_nbytes[i], results, count);
+        }
+    }
+    if (format->left_out != NULL)
+        (void)fprintf(stderr, "bench_parser: %s: built without %s\n", format->name,
+                      format->left_out);
+    return true;
 }
 
 static int usage(void)
@@ -256,6 +237,7 @@ static int usage(void)
 
 int main(int argc, char **argv)
 {
+    static const struct parse_format *const formats[] = {&parse_kv, &parse_memcache, &parse_resp};
     bool json = false;
     size_t rounds = ROUNDS_DEFAULT;
     for (int i = 1; i < argc; i++) {
@@ -268,16 +250,15 @@ int main(int argc, char **argv)
     }
     if (rounds < 1 || rounds > ROUNDS_MAX)
         return usage();
-    bool agreed = agree_when_damaged();
-    for (size_t i = 0; i < CELL_COUNT && agreed; i++)
-        agreed = measure_cell(&cells[i], rounds);
-    if (!agreed) {
-        (void)fprintf(stderr, "bench_parser: the two parsers disagree\n");
-        return 1;
+    if (!json)
+        (void)printf(
+            "| format | pieces | value | parser | ns/message | ÷ generated | promised, at "
+            "least |\n|---|---|---|---|---|---|---|\n");
+    for (size_t i = 0; i < sizeof formats / sizeof *formats; i++) {
+        if (!bench(formats[i], rounds, json)) {
+            (void)fprintf(stderr, "bench_parser: %s: the parsers disagree\n", formats[i]->name);
+            return 1;
+        }
     }
-    if (json)
-        print_json(rounds);
-    else
-        print_table();
     return 0;
 }

@@ -29,13 +29,22 @@ static const struct limits limits[256] = {
     [KV_CALL_MATCH_BYTES] = {0, 0, KEY, PLAIN},
     [KV_CALL_MATCH_ALL] = {0, 0, KEY, PLAIN},
     [KV_CALL_GETS] = {0, 0, KEY, PLAIN},
+    [KV_CALL_TTL] = {0, 0, KEY, PLAIN},
     [KV_CALL_LIST] = {5, KV_PATH_REST_NBYTES_MAX, KEY, TYPED},
     [KV_CALL_CHILDREN] = {4, KV_PATH_REST_NBYTES_MAX, KEY, TYPED},
     [KV_CALL_COUNT] = {0, 0, KEY, PLAIN},
+    [KV_CALL_SCAN] = {1, KV_PATH_REST_NBYTES_MAX, KEY, TYPED},
     [KV_CALL_PUT] = {0, KV_VALUE_NBYTES_MAX, KEY, PLAIN},
     [KV_CALL_PUT_IF] = {8, KV_VALUE_NBYTES_MAX, KEY, TYPED},
     [KV_CALL_DELETE] = {0, 0, KEY, PLAIN},
     [KV_CALL_DROP] = {0, 0, KEY, PLAIN},
+    [KV_CALL_PUT_TTL] = {8, KV_VALUE_NBYTES_MAX, KEY, TYPED},
+    [KV_CALL_TOUCH] = {8, 0, KEY, TYPED},
+    [KV_CALL_BATCH] = {0, KV_REQUESTS_NBYTES_MAX, 0, PLAIN},
+    [KV_CALL_STAGE] = {0, 0, KEY, PLAIN},
+    [KV_CALL_STAGE_PUT] = {12, KV_VALUE_NBYTES_MAX, KEY, TYPED},
+    [KV_CALL_SWAP] = {4, 0, 0, TYPED},
+    [KV_CALL_UNSTAGE] = {4, 0, 0, TYPED},
     [KV_CALL_STATS] = {0, 0, 0, PLAIN},
 };
 
@@ -222,8 +231,20 @@ static bool read_body(struct kv_request *m, struct cdx_parse_error *error)
         return kv_list_args_decode(m->val, &m->body.list, error) == CDX_OK;
     case KV_CALL_CHILDREN:
         return kv_children_args_decode(m->val, &m->body.children, error) == CDX_OK;
+    case KV_CALL_SCAN:
+        return kv_scan_args_decode(m->val, &m->body.scan, error) == CDX_OK;
     case KV_CALL_PUT_IF:
         return kv_put_if_args_decode(m->val, &m->body.put_if, error) == CDX_OK;
+    case KV_CALL_PUT_TTL:
+        return kv_put_ttl_args_decode(m->val, &m->body.put_ttl, error) == CDX_OK;
+    case KV_CALL_TOUCH:
+        return kv_touch_args_decode(m->val, &m->body.touch, error) == CDX_OK;
+    case KV_CALL_STAGE_PUT:
+        return kv_stage_put_args_decode(m->val, &m->body.stage_put, error) == CDX_OK;
+    case KV_CALL_SWAP:
+        return kv_staged_decode(m->val, &m->body.swap, error) == CDX_OK;
+    case KV_CALL_UNSTAGE:
+        return kv_staged_decode(m->val, &m->body.unstage, error) == CDX_OK;
     default:
         return true;
     }
