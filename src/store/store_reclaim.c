@@ -372,12 +372,21 @@ static bool drop_step(struct store *store, store_ref top)
 
 /* ---- running ---- */
 
+/*
+ * Whether everybody sees what an entry waits for. Nothing is being written now: a revision
+ * that is still to come is that of a write which was undone, or of a fork that was put back.
+ */
+static bool is_due(const struct store *store, const struct queue_entry *entry, uint64_t horizon)
+{
+    return entry->revision <= horizon || store->revision <= horizon;
+}
+
 static bool versions_run(struct store *store, uint64_t horizon, unsigned *steps)
 {
     struct store_reclaim *reclaim = &store->reclaim;
     struct queue_entry *entry;
     while ((entry = queue_front(reclaim, &reclaim->versions)) != NULL &&
-           entry->revision <= horizon) {
+           is_due(store, entry, horizon)) {
         /* A clean may put the fork back: it must not run out of room. */
         if (*steps == 0 || !queue_reserve(reclaim, &reclaim->versions))
             return true;
@@ -393,7 +402,8 @@ static bool drops_run(struct store *store, uint64_t horizon, unsigned *steps)
 {
     struct store_reclaim *reclaim = &store->reclaim;
     struct queue_entry *entry;
-    while ((entry = queue_front(reclaim, &reclaim->drops)) != NULL && entry->revision <= horizon) {
+    while ((entry = queue_front(reclaim, &reclaim->drops)) != NULL &&
+           is_due(store, entry, horizon)) {
         if (*steps == 0)
             return true;
         --*steps;

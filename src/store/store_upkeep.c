@@ -88,10 +88,12 @@ bool store_evict(struct store *store, uint64_t target, unsigned steps)
     if (store_used_lastingly(store) <= target)
         return true;
     traces_read(store);
-    while (steps > 0 && store_used_lastingly(store) > target) {
+    /* A key is spared once: what two whole rounds leave may not be evicted. */
+    unsigned rounds = 0;
+    while (steps > 0 && rounds < 3 && store_used_lastingly(store) > target) {
         struct store_bucket *bucket = store_hand_next(store, &store->hand);
         if (bucket == NULL) {
-            steps--;
+            rounds++;
             continue;
         }
         for (uint32_t s = 0; s < STORE_BUCKET_SLOTS && steps > 0; s++) {
