@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <cmocka.h>
+#include <stdio.h>
 
 #define SHOP "/ /a /a/ /a//d /a/b/c /ab /b/x b"
 
@@ -126,12 +127,48 @@ static void a_page_goes_on_where_the_last_row_was_deleted(void **state)
     fixture_close(&f);
 }
 
+/* A walk at a snapshot once left subtrees out whose place was dropped and filled again. */
+static void a_snapshot_lists_what_was_dropped_and_stored_again(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct store_snapshot *snapshot;
+    struct store_cursor cursor;
+    struct store_entry entry;
+    char key[16];
+    fixture_open(&f, "");
+    for (int i = 0; i < 40; i++) {
+        (void)snprintf(key, sizeof key, "/t/k%02d", i);
+        fixture_put(&f, key);
+    }
+    assert_int_equal(store_snapshot_open(f.reader, &snapshot), STORE_OK);
+    for (int i = 0; i < 100; i++) {
+        assert_int_equal(fixture_drop(&f, "/t/k05"), 1);
+        fixture_put(&f, "/t/k05/x");
+    }
+    store_read_end(f.reader);
+    store_read_begin_at(f.reader, snapshot);
+    store_list(f.reader, CDX_STR("/t"), cdx_empty(), &cursor);
+    for (int i = 0; i < 40; i++) {
+        (void)snprintf(key, sizeof key, "/t/k%02d", i);
+        assert_int_equal(store_next(&cursor, &entry), STORE_OK);
+        assert_true(cdx_bytes_equal(entry.key, cdx_cstr(key)));
+    }
+    assert_int_equal(store_next(&cursor, &entry), STORE_NOT_FOUND);
+    store_read_end(f.reader);
+    store_snapshot_close(f.store, snapshot);
+    store_read_begin(f.reader);
+    assert_string_equal(fixture_list(&f, "/t/k05", "-"), "/t/k05/x");
+    fixture_close(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(walks_return_the_subtree_in_path_order),
         cmocka_unit_test(a_count_is_the_length_of_the_listing),
         cmocka_unit_test(a_page_goes_on_where_the_last_row_was_deleted),
+        cmocka_unit_test(a_snapshot_lists_what_was_dropped_and_stored_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
