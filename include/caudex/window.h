@@ -39,10 +39,10 @@ struct cdx_window {
     uint64_t kept; /* bytes before this one are in the spill */
     uint64_t have; /* bytes of the message that are there */
     struct cdx_spill *spill;
-    uint64_t pos;    /* where the step begins that waits, failed, or was the last */
-    uint64_t need;   /* bytes that it waits for, at least 1 */
-    uint64_t seen;   /* bytes behind `pos` that were searched in vain, if it waits for a text's end */
-    uint16_t step;   /* the number of that step */
+    uint64_t pos;  /* where the step begins that waits, failed, or was the last */
+    uint64_t need; /* bytes that it waits for, at least 1 */
+    uint64_t seen; /* bytes behind `pos` that were searched in vain, if it waits for a text's end */
+    uint16_t step; /* the number of that step */
     uint16_t field;  /* of an error */
     uint16_t reason; /* of an error: enum cdx_reason, or CDX_REASON_COUNT + a generated one */
 };
@@ -115,12 +115,38 @@ static inline struct cdx_bytes cdx_window_view(const struct cdx_window *w, struc
 struct cdx_number cdx_window_varint(const struct cdx_window *w, uint64_t pos, uint64_t limit,
                                     unsigned bits);
 
+/** Like cdx_window_decimal(), for numbers of any length, with a sign, and at an input's edge. */
+struct cdx_number cdx_window_any_decimal(const struct cdx_window *w, uint64_t pos, uint64_t limit,
+                                         int64_t min, uint64_t max, const char *end, size_t nend);
+
+/** Digits of a number that is read inline. */
+#define CDX_DECIMAL_SHORT 8u
+
 /**
  * Decimal digits at `pos` up to the `nend` bytes of `end`, in their shortest form, of a value
- * from `min` to `max`. CDX_REASON_SYNTAX, CDX_REASON_RANGE or CDX_REASON_OVERRUN.
+ * from `min`, which is not above 0, to `max`. CDX_REASON_SYNTAX, CDX_REASON_RANGE or
+ * CDX_REASON_OVERRUN.
  */
-struct cdx_number cdx_window_decimal(const struct cdx_window *w, uint64_t pos, uint64_t limit,
-                                     int64_t min, uint64_t max, const char *end, size_t nend);
+static inline struct cdx_number cdx_window_decimal(const struct cdx_window *w, uint64_t pos,
+                                                   uint64_t limit, int64_t min, uint64_t max,
+                                                   const char *end, size_t nend)
+{
+    const uint64_t stop = w->have < limit ? w->have : limit;
+    if (pos >= w->kept && stop - pos >= CDX_DECIMAL_SHORT + nend) {
+        const uint8_t *const begin = w->in + (pos - w->from);
+        const uint8_t *p = begin;
+        uint32_t value = (uint32_t)*p++ - '0';
+        uint32_t digit = (uint32_t)*p - '0';
+        const bool is_digit = value <= 9;
+        while (value != 0 && digit <= 9 && p != begin + CDX_DECIMAL_SHORT) {
+            value = value * 10 + digit;
+            digit = (uint32_t) * ++p - '0';
+        }
+        if (is_digit && value <= max && memcmp(p, end, nend) == 0)
+            return (struct cdx_number){value, (size_t)(p - begin) + nend, CDX_REASON_NONE};
+    }
+    return cdx_window_any_decimal(w, pos, limit, min, max, end, nend);
+}
 
 /**
  * A text at `pos` of at most `max` bytes up to the `nend` bytes of `end`: its length is the value,

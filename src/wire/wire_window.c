@@ -107,8 +107,8 @@ static struct cdx_number finish(const struct digits *d, bool is_negative, uint64
     return (struct cdx_number){value, (size_t)nbytes, CDX_REASON_NONE};
 }
 
-struct cdx_number cdx_window_decimal(const struct cdx_window *w, uint64_t pos, uint64_t limit,
-                                     int64_t min, uint64_t max, const char *end, size_t nend)
+struct cdx_number cdx_window_any_decimal(const struct cdx_window *w, uint64_t pos, uint64_t limit,
+                                         int64_t min, uint64_t max, const char *end, size_t nend)
 {
     struct digits d = {.max = max};
     const uint64_t begin = pos;
