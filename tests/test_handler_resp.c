@@ -232,8 +232,8 @@ static void lines_without_an_end_are_bounded(void **state)
     (void)state;
     static const struct turn cases[] = {
         {"", "-ERR Protocol error: too big inline request\r\n"},
-        {"*", "-ERR Protocol error: too big mbulk count string\r\n"},
-        {"*1\r\n$", "-ERR Protocol error: too big bulk count string\r\n"},
+        {"*", "-ERR Protocol error: invalid multibulk length\r\n"},
+        {"*1\r\n$", "-ERR Protocol error: invalid bulk length\r\n"},
     };
     enum { LINE = 70000 };
     static uint8_t line[LINE];

@@ -25,7 +25,7 @@ static bool ask_lookup(const void *arg, uint32_t index, struct handler_lookup *l
         return false;
     lookup->kind =
         request->command->probe == RESP_PROBE_MATCH ? STORE_PROBE_MATCH : STORE_PROBE_KEY;
-    lookup->key = request->key;
+    lookup->key = request->words[1];
     return true;
 }
 
@@ -119,15 +119,17 @@ static void args_trim(struct handler *h)
         handler_output_free(&h->scratch);
 }
 
-static void run_array(struct handler *h, const struct handler_resp_request *request)
+static void run_words(struct handler *h, const struct handler_resp_request *request)
 {
-    struct cdx_bytes body = request->body;
+    if (request->count <= HANDLER_RESP_WORDS_HELD) {
+        handler_resp_run(h, request->command, request->words, request->count);
+        return;
+    }
     if (!args_reserve(h, request->count, 0)) {
         handler_resp_error(h, RESP_ERROR_MEMORY);
         return;
     }
-    for (uint32_t i = 0; i < request->count; i++)
-        h->args[i] = handler_resp_next(&body);
+    handler_resp_words(request, h->args);
     handler_resp_run(h, request->command, h->args, request->count);
 }
 
@@ -160,7 +162,7 @@ static bool resp_accept(struct handler *h, void *session, struct cdx_bytes input
     struct handler_session *s = session;
     if (s->more != NULL)
         return true; /* the input waits until its answer is through */
-    return handler_requests_accept(&h->requests, &s->stream.stream, input, handler_resp_feed);
+    return handler_resp_stream_accept(&h->requests, &s->stream, input);
 }
 
 static void resp_prefetch(struct handler *h)
@@ -176,9 +178,9 @@ static bool carry_out(struct handler *h, uint32_t index)
     h->no_room = false;
     h->answer_begun = h->out->len;
     if (request->count != 0)
-        run_array(h, request);
+        run_words(h, request);
     else
-        run_inline(h, request->body);
+        run_inline(h, request->line);
     if (h->no_room)
         h->out->len = h->answer_begun;
     return !h->no_room;
@@ -187,13 +189,13 @@ static bool carry_out(struct handler *h, uint32_t index)
 /* The peer is told in its protocol why it cannot be parsed on. */
 static void refuse(struct handler *h)
 {
-    const struct handler_resp_parser *parser = &h->session->stream.parser;
-    if (h->session->stream.stream.failed == CDX_NO_MEMORY)
+    char reason[HANDLER_RESP_REASON_NBYTES];
+    if (h->session->stream.stream.failed == CDX_NO_MEMORY) {
         handler_resp_error(h, "ERR no memory for the command");
-    else if (parser->got != '\0')
-        handler_resp_error_of(h, "ERR Protocol error: %s '%c'", parser->reason, parser->got);
-    else
-        handler_resp_error_of(h, "ERR Protocol error: %s", parser->reason);
+        return;
+    }
+    handler_resp_reason(&h->session->stream, reason);
+    handler_resp_error_of(h, "ERR Protocol error: %s", reason);
 }
 
 /* Carries out what the session sent, until its output is full or an answer goes on. */

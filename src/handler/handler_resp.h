@@ -3,7 +3,7 @@
  * What the files of the `resp` handler share: Redis's commands on the store.
  *
  *     handler_resp.c             the turn
- *     handler_resp_wire.{c,h}    commands out of a stream of bytes
+ *     handler_resp_wire.{c,h}    commands, and mistakes, out of a stream of bytes
  *     handler_resp_table.c       one row per command, found by its name
  *     handler_resp_{string,number,key,space,path,connection,client,server,about}.c   the commands
  *     handler_resp_more.c        answers that go on over several turns

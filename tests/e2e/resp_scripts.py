@@ -428,7 +428,6 @@ SAME_BYTES = {
     "array length, with a plus": b"*+1\r\n$4\r\nPING\r\n",
     "array length, with a zero before": b"*01\r\n$4\r\nPING\r\n",
     "array length, too large": b"*99999999999\r\n",
-    "array length, too long": b"*" + b"1" * 70000,
     "no bulk string": b"*1\r\nPING\r\n",
     "no bulk string, an integer": b"*1\r\n:1\r\n",
     "no bulk string, in the second place": b"*2\r\n$4\r\nECHO\r\n+OK\r\n",
@@ -436,7 +435,6 @@ SAME_BYTES = {
     "bulk length, negative": b"*1\r\n$-1\r\n",
     "bulk length, empty": b"*1\r\n$\r\n",
     "bulk length, too large": b"*1\r\n$9999999999\r\n",
-    "bulk length, too long": b"*1\r\n$" + b"1" * 70000,
     "mixed": b"*1\r\n$4\r\nPING\r\nPING\r\n*2\r\n$4\r\nECHO\r\n$0\r\n\r\nECHO x\r\n",
     "quit": b"PING\r\nQUIT\r\nPING\r\n",
     "quit with arguments": b"QUIT now\r\nPING\r\n",
@@ -470,4 +468,17 @@ DIFFERENT = [
     ("LPM /a/b", b"*-1\r\n", "a command that Redis does not have"),
     ("GETRANGE k 0 1", b"-ERR unknown command 'GETRANGE', with args beginning with: 'k' '0' '1' \r\n",
      "not all commands about strings are there"),
+]
+
+# Bytes that are answered otherwise: what is sent, all that comes back, why.
+DIFFERENT_BYTES = [
+    (b"*" + b"1" * 70000, b"-ERR Protocol error: invalid multibulk length\r\n",
+     "a number is refused when it is too large, not when its line is too long"),
+    (b"*1\r\n$" + b"1" * 70000, b"-ERR Protocol error: invalid bulk length\r\n",
+     "as for the number of strings"),
+    (b"*1\r\n$4\r\nPINGxx*1\r\n$4\r\nPING\r\n",
+     b"-ERR Protocol error: expected a line end behind a bulk string\r\n",
+     "a string ends with its line end, whatever its length says"),
+    (b"ECHO a\0b\r\nPING\r\n", b"$1\r\na\r\n+PONG\r\n",
+     "an inline command ends at a NUL; Redis looks for no line end behind one"),
 ]

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import redis
 from resp import Peer, Redis, command, value, words
-from resp_scripts import DIFFERENT, SAME, SAME_BYTES
+from resp_scripts import DIFFERENT, DIFFERENT_BYTES, SAME, SAME_BYTES
 from server import TIMEOUT_S, Server
 
 KEY_MAX = 4096
@@ -103,7 +103,7 @@ def test_bytes_are_answered_as_redis_server_answers_them(server, reference, name
         assert all_answers(server.connect(), [data[i:i + 1] for i in range(len(data))]) == expected
 
 
-@pytest.mark.parametrize("line, begin, why", DIFFERENT)
+@pytest.mark.parametrize("line, begin, why", DIFFERENT, ids=[row[0] for row in DIFFERENT])
 def test_what_differs_differs_as_it_is_listed(peer, reference, line, begin, why):
     """A difference that is gone is to be taken from the list."""
     assert why
@@ -112,6 +112,16 @@ def test_what_differs_differs_as_it_is_listed(peer, reference, line, begin, why)
     with Peer(reference.connect()) as other:
         other.ask("FLUSHALL")
         assert other.ask(*words(line)) != answer
+
+
+@pytest.mark.parametrize("data, answer, why", DIFFERENT_BYTES,
+                         ids=[row[2] for row in DIFFERENT_BYTES])
+def test_bytes_that_are_answered_otherwise_are_as_they_are_listed(server, reference, data, answer,
+                                                                  why):
+    """A difference that is gone is to be taken from the list."""
+    assert why
+    assert all_answers(server.connect(), [data]) == answer
+    assert all_answers(reference.connect(), [data]) != answer
 
 
 def test_the_manual_lists_every_command_and_no_other(peer):
