@@ -111,6 +111,31 @@ static void slashes_are_found_at_every_place(void **state)
     }
 }
 
+/* Two hundred keys that share the first ten bits of their hash under a key that is known. */
+static void keys_that_collide_under_one_seed_do_not_under_another(void **state)
+{
+    (void)state;
+    enum { FLOOD = 200, PARTS = 1024 };
+    static struct store_hash_keys other;
+    static bool used[PARTS];
+    uint32_t found = 0;
+    uint32_t parts = 0;
+    store_hash_init(&keys, 1);
+    store_hash_init(&other, 2);
+    for (uint32_t i = 0; found < FLOOD; i++) {
+        uint8_t key[] = {'/', 'a', (uint8_t)i, (uint8_t)(i >> 8), (uint8_t)(i >> 16)};
+        struct cdx_bytes bytes = cdx_bytes_of(key, sizeof key);
+        if (store_hash_of(&keys, bytes) >> 54 != 0)
+            continue;
+        bool *part = &used[store_hash_of(&other, bytes) >> 54];
+        parts += !*part;
+        *part = true;
+        found++;
+    }
+    /* By chance it would be 182. */
+    assert_in_range(parts, 160, FLOOD);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -119,6 +144,7 @@ int main(void)
         cmocka_unit_test(every_bit_counts),
         cmocka_unit_test(seeds_give_different_hashes),
         cmocka_unit_test(slashes_are_found_at_every_place),
+        cmocka_unit_test(keys_that_collide_under_one_seed_do_not_under_another),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
