@@ -51,7 +51,8 @@ class PartBuilder:
         return s.PartNode(self.outer.doc(_tree(docs)), self.outer.word(name),
                           self.kind(_tree(kind)), next(iter(flags), None), expressions("value"),
                           expressions("within"), expressions("condition"), wheres,
-                          self.outer.life(rest))
+                          self.outer.life(rest), tuple(self.outer.word(c.children[1])
+                                                       for c in clauses.get("deliver", ())))
 
     def kind(self, tree: Tree[Token]) -> s.KindNode:
         words = {c.type: c for c in tree.children if isinstance(c, Token)}

@@ -11,6 +11,8 @@ from sizes import NUMBERS, parts_size, type_size, value_ranges
 
 # A connection that can make its server hold more than this is a mistake in the description.
 HELD_NBYTES_MAX = 256 << 20
+# Places in a message are numbers of 32 bits.
+MESSAGE_NBYTES_MAX = (1 << 32) - 1
 # A parser's steps are numbered in 16 bits, and structs are laid out where they are used.
 STEPS_MAX = 4096
 
@@ -112,6 +114,61 @@ def what_is_looked_at_follows(p: m.Protocol, report: Report) -> None:
                              "remove the condition")
 
 
+def pieces_can_be_delivered(p: m.Protocol, report: Report) -> None:
+    for owner in owners(p):
+        for part in owner.parts:
+            if part.deliver != "whole" and not isinstance(part.type, (m.Counted, m.Sized)):
+                report.error("CDX0328", part.type_span, f"'{part.name}' is always delivered whole",
+                             "only bytes whose length is known before they come can be delivered "
+                             "otherwise")
+            of = part.type
+            inside = _streamed(of.element.parts) if isinstance(of, m.Array) else []
+            for other in inside[:1]:
+                report.error("CDX0328", part.type_span,
+                             f"'{part.name}' keeps its elements, and so '{other.name}' in them",
+                             "an array's elements are decoded when they are asked for: deliver "
+                             "them whole, or let them be messages of their own",
+                             Note(other.span, "described here"))
+    for message in p.messages:
+        streamed = _streamed(message.parts)
+        ahead = [x for x in _all_parts(message.parts)
+                 if isinstance(x.type, m.Integer) and x.type.ahead]
+        if streamed and ahead:
+            report.error("CDX0328", streamed[0].span,
+                         f"'{ahead[0].name}' may look at bytes of '{streamed[0].name}', "
+                         "which are not kept",
+                         "a message with a number that is looked at ahead is delivered whole",
+                         Note(ahead[0].span, "looked at here"))
+        if _spans(message.parts) > 1:
+            spans = [x for x in streamed if x.deliver == "span"]
+            report.error("CDX0328", spans[1].span, "a second field that comes in pieces",
+                         "of one message only one does: discard the other, deliver it whole, or "
+                         "let it be a message of its own", Note(spans[0].span, "the first one"))
+
+
+def _inner(of: m.PartType) -> list[m.Struct]:
+    """The structs that stand in a part, an array's element aside."""
+    if isinstance(of, m.Choice):
+        return [a.struct for a in (*of.arms, of.other) if a is not None and a.struct is not None]
+    return [of] if isinstance(of, m.Struct) else []
+
+
+def _all_parts(parts: tuple[m.Part, ...]) -> list[m.Part]:
+    """The parts and those of all structs in them, arrays' elements aside."""
+    return [x for part in parts
+            for x in (part, *(y for s in _inner(part.type) for y in _all_parts(s.parts)))]
+
+
+def _streamed(parts: tuple[m.Part, ...]) -> list[m.Part]:
+    return [part for part in _all_parts(parts) if part.deliver != "whole"]
+
+
+def _spans(parts: tuple[m.Part, ...]) -> int:
+    """The most fields in pieces that one message can have."""
+    return sum((part.deliver == "span") + max((_spans(s.parts) for s in _inner(part.type)), default=0)
+               for part in parts)
+
+
 def limits_say_something(p: m.Protocol, report: Report) -> None:
     for owner in owners(p):
         for part in owner.parts:
@@ -185,11 +242,15 @@ def ends_can_be_found(p: m.Protocol, report: Report) -> None:
 
 def connections_hold_little(p: m.Protocol, report: Report) -> None:
     for message in p.messages:
-        held = parts_size(message.parts)[1]
-        if held > HELD_NBYTES_MAX:
+        held = parts_size(message.parts, held=True)[1]
+        if parts_size(message.parts)[1] > MESSAGE_NBYTES_MAX:
+            report.error("CDX0501", message.span, f"one {message.name} can have more than 4 GiB",
+                         "give its bytes smaller limits, or divide it into several messages")
+        elif held > HELD_NBYTES_MAX:
             report.error("CDX0501", message.span,
                          f"one {message.name} can make its receiver hold {held} bytes",
-                         f"at most {HELD_NBYTES_MAX}: give its bytes and arrays smaller limits")
+                         f"at most {HELD_NBYTES_MAX}: give its bytes and arrays smaller limits, "
+                         "or deliver them in pieces: deliver span")
 
 
 def parsers_stay_small(p: m.Protocol, report: Report) -> None:
@@ -231,7 +292,7 @@ def everything_is_used(p: m.Protocol, report: Report) -> None:
 
 MESSAGE_RULES = (
     messages_have_bytes, numbers_fit, flags_are_bits, expressions_stay_in_range,
-    clauses_stand_where_they_may, what_is_looked_at_follows, limits_say_something,
+    clauses_stand_where_they_may, what_is_looked_at_follows, pieces_can_be_delivered, limits_say_something,
     everything_ends, ends_can_be_found, connections_hold_little, parsers_stay_small,
     everything_is_used,
 )

@@ -66,7 +66,7 @@ def check(options: argparse.Namespace) -> int:
 def _tell_costs(plan: Plan | MessagePlan) -> None:
     if isinstance(plan, MessagePlan):
         for message in plan.messages:
-            print(f"{plan.prefix}: {message.name} parser: at most {message.max} bytes of one "
+            print(f"{plan.prefix}: {message.name} parser: at most {message.held} bytes of one "
                   "message are held")
         return
     for frame in plan.frames:

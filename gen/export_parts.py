@@ -19,6 +19,8 @@ def part_object(part: m.Part) -> Object:
             "min": least, "max": most, **life_object(part.life), **_kind(part.type)}
     if part.value is not None:
         made["value"] = part.value
+    if part.deliver != "whole":
+        made["deliver"] = part.deliver
     if part.within is not None:
         made["within"] = expression_text(part.within)
     if part.condition is not None:

@@ -33,7 +33,7 @@ KEYWORDS = {
     word: word.upper()
     for word in (
         "protocol import type limit bytes max open enum flags more struct frame message correlate "
-        "since deprecated reserved any call request row response example big little zero skip varint rest match else "
+        "deliver since deprecated reserved any call request row response example big little zero skip varint rest match else "
         "decimal text until within if where ahead in"
     ).split()
 }

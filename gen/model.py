@@ -248,6 +248,7 @@ class Part:
     wheres: tuple[Where, ...] = ()
     derived: "Derived | None" = None      # how an encoder finds the number; None: it is given
     life: Life = ALWAYS
+    deliver: str = "whole"                # or span: in pieces; discard: not at all
 
 
 @dataclass(frozen=True)

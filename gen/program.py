@@ -42,7 +42,7 @@ class Case:
 
 @dataclass
 class Step:
-    """Kinds: run number ahead varint decimal literal filler token bytes join enter cap leave choose
+    """Kinds: run number ahead varint decimal literal filler token bytes join pass enter cap leave choose
     unless jump begin again count. C expressions are of the walk: v-> are the values read."""
 
     kind: str
@@ -70,6 +70,8 @@ class Step:
     behind: int = 0              # bytes that must follow at least
     in_run: bool = False
     digits: int = 0
+    deliver: str = "whole"
+    bounds: list[str] = field(default_factory=list)  # of bytes that are not kept: all around them
     end: int = 0                 # of a choice: the step behind all its arms
     is_target: bool = False
 
@@ -91,6 +93,7 @@ class CMember:
     record: str = ""             # a struct's name
     records: tuple[str, ...] = ()
     enum: m.Enum | None = None
+    is_passed: bool = False      # in pieces or not at all: a value `{name}__left` beside it
     is_bounded: bool = False     # a value `{name}_end` beside it
     note: str = ""
 
@@ -153,7 +156,18 @@ class CRecord:
     works: list[Work]
     min: int
     max: int
+    held: int                    # bytes of it that a parser keeps at most
     steps: list[Step] = field(default_factory=list)
+
+    @property
+    def pieces(self) -> list[Step]:
+        """The steps that hand on what they pass."""
+        return [s for s in self.steps if s.kind == "pass" and s.deliver == "span"]
+
+    @property
+    def passes(self) -> bool:
+        """Whether there are bytes that are not kept."""
+        return any(s.kind == "pass" for s in self.steps)
 
 
 @dataclass
@@ -220,7 +234,8 @@ class _Planner:
         made = CRecord(owner.name, names.upper(owner.name), owner.doc, owner.span.line, is_message,
                        owner.name in self.elements, _looks_ahead(owner.parts), [self.member(x) for x in owner.parts
                                                      if self.is_member(x)],
-                       [self.put(owner, x) for x in owner.parts], self.works(owner), low, high)
+                       [self.put(owner, x) for x in owner.parts], self.works(owner), low, high,
+                       parts_size(owner.parts, held=True)[1])
         if is_message or made.is_element:
             made.steps = _Program(self, owner).steps
         return made
@@ -237,7 +252,11 @@ class _Planner:
         of = part.type
         capped = isinstance(of, m.Array) and of.room is not None
         made = CMember(part.name, names.upper(part.name), part.doc, part.span.line, "bytes",
-                       is_bounded=part.within is not None or capped)
+                       is_bounded=part.within is not None or capped,
+                       is_passed=part.deliver != "whole")
+        if part.deliver != "whole":
+            made.note = ("a parser hands it on in pieces" if part.deliver == "span" else
+                         "a parser passes over it, and leaves this empty")
         if isinstance(of, NUMBERS):
             made.kind = "number"
             made.ctype = names.integer(of.width, of.signed)
@@ -376,6 +395,7 @@ class _Program:
         self.planner = planner
         self.steps: list[Step] = []
         self.count = 0
+        self.bounds: list[str] = []  # around the part that is laid out
         self.parts(owner, "v->", "")
         self.add(Step("done"))
         self.mark_runs()
@@ -401,8 +421,10 @@ class _Program:
                 low, _ = x.range_of(part.within, ranges)
                 self.add(Step("enter", dst=inner, length=x.c_text(part.within, ranges, place),
                               can_be_negative=low < 0, bound=bound, most=part_size(part)[1]))
+                self.bounds.append(inner)
             self.part(owner, part, place, inner, ranges)
             if part.within is not None:
+                self.bounds.pop()
                 self.add(Step("leave", bound=inner))
             if unless is not None:
                 unless.target = self.count + 1
@@ -445,7 +467,7 @@ class _Program:
                           size=of.width, big=of.big_endian, bound=bound,
                           tests=[most] if of.max < (1 << (8 * of.width)) - 1 else []))
             step.kind, step.length, step.checks_most = "bytes", f"{dst}.len", False
-            self.add(step)
+            self.bytes(part, step)
         elif isinstance(of, m.Sized):
             step.kind, step.most = "bytes", of.max
             if of.length is None:
@@ -455,13 +477,20 @@ class _Program:
                 step.length = x.c_text(of.length, ranges, place)
                 step.can_be_negative = low < 0
                 step.checks_most = high > of.max
-            self.add(step)
+            self.bytes(part, step)
         elif isinstance(of, m.Array):
             self.array(owner, part, of, dst, bound, place, ranges)
         elif isinstance(of, m.Choice):
             self.choice(of, dst, bound, x.c_text(of.tag, ranges, place))
         elif isinstance(of, m.Struct):
             self.parts(of, f"{dst}.", bound)
+
+    def bytes(self, part: m.Part, step: Step) -> None:
+        """Bytes of a known length, which may be passed on as they come."""
+        step.deliver, step.bounds = part.deliver, list(self.bounds)
+        self.add(step)
+        if part.deliver != "whole":
+            self.add(Step("pass", dst=step.dst, deliver=part.deliver))
 
     def tests(self, part: m.Part, dst: str, place: str, ranges: dict[str, x.Range]) -> list[Test]:
         of = part.type

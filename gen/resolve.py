@@ -269,7 +269,8 @@ class Resolver:
         for node in nodes:
             kind = node.kind
             if (kind.rule == "named" and kind.name is not None and not kind.word and not
-                    (node.values or node.bounds or node.conditions or node.wheres)):
+                    (node.values or node.bounds or node.conditions or node.wheres
+                         or node.deliveries)):
                 plain.append(s.FieldNode(node.doc, node.name, kind.name, node.correlate,
                                          node.life))
                 continue

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 INTEGER = re.compile(r"([ui])(8|16|24|32|40|48|56|64)\Z")
 # Numbers that a variable-length or decimal integer can have.
+# How a field can be handed to whoever receives it.
+DELIVERIES = ("whole", "span", "discard")
 VALUE_WIDTHS = {"u32": (4, False), "u64": (8, False), "i32": (4, True), "i64": (8, True)}
 # Stands in for what could not be resolved.
 NOTHING = m.Filler(1, False)
@@ -97,7 +99,18 @@ class PartResolver:
             m.Where(self.expression(w.test, [*before, made]),
                     w.text.value.decode("utf-8", "replace"), w.test.span)
             for w in node.wheres)
-        return replace(made, wheres=wheres)
+        return replace(made, wheres=wheres, deliver=self.delivery(node))
+
+    def delivery(self, node: s.PartNode) -> str:
+        for extra in node.deliveries[1:]:
+            self.report.error("CDX0202", extra.span, "a second clause of this kind", "keep one",
+                              Note(node.deliveries[0].span, "the first one"))
+        for word in node.deliveries[:1]:
+            if word.text in DELIVERIES:
+                return word.text
+            self.report.error("CDX0201", word.span, f"nothing is delivered '{word.text}'",
+                              did_you_mean(word.text, DELIVERIES))
+        return "whole"
 
     # ---- kinds ----
 

@@ -33,13 +33,15 @@ def decimal_digits(width: int, signed: bool) -> int:
     return len(str(-(1 << (8 * width - 1)))) if signed else len(str((1 << (8 * width)) - 1))
 
 
-def part_size(part: m.Part) -> Range:
-    """The fewest and the most bytes of a part."""
-    low, high = type_size(part.type)
+def part_size(part: m.Part, held: bool = False) -> Range:
+    """The fewest and the most bytes of a part; of those that are `held`, the most."""
+    low, high = type_size(part.type, held)
+    if held and part.deliver != "whole":
+        high = part.type.width if isinstance(part.type, m.Counted) else 0
     return (0, high) if part.condition is not None else (low, high)
 
 
-def type_size(of: m.PartType) -> Range:
+def type_size(of: m.PartType, held: bool = False) -> Range:
     if isinstance(of, m.Integer):
         return (0, 0) if of.ahead else (of.width, of.width)
     if isinstance(of, m.Varint):
@@ -64,11 +66,11 @@ def type_size(of: m.PartType) -> Range:
         return low * least, most if of.room is None else min(most, of.room)
     if isinstance(of, m.Choice):
         structs = [arm.struct for arm in (*of.arms, of.other) if arm is not None]
-        sizes = [parts_size(s.parts) if s is not None else (0, 0) for s in structs]
+        sizes = [parts_size(s.parts, held) if s is not None else (0, 0) for s in structs]
         return (min(low for low, _ in sizes), max(high for _, high in sizes)) if sizes else (0, 0)
-    return parts_size(of.parts)
+    return parts_size(of.parts, held)
 
 
-def parts_size(parts: tuple[m.Part, ...]) -> Range:
-    sizes = [part_size(p) for p in parts]
+def parts_size(parts: tuple[m.Part, ...], held: bool = False) -> Range:
+    sizes = [part_size(p, held) for p in parts]
     return sum(low for low, _ in sizes), sum(high for _, high in sizes)

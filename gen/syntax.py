@@ -176,6 +176,7 @@ class PartNode:
     conditions: tuple[ExpressionNode, ...] = ()
     wheres: tuple[WhereNode, ...] = ()
     life: LifeNode = NO_LIFE
+    deliveries: tuple[Word, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -304,6 +304,130 @@ static void a_choice_is_made_by_what_is_worked_out(void **state)
     assert_int_equal(lang_packet_encode(&out, &m), CDX_INVALID);
 }
 
+/* ---- letters ---- */
+
+static struct {
+    uint8_t text[64];
+    size_t len;
+    unsigned pieces;
+} letter_text;
+
+static void collect(struct cdx_bytes piece)
+{
+    assert_true(piece.len <= sizeof letter_text.text - letter_text.len);
+    if (piece.len != 0)
+        memcpy(letter_text.text + letter_text.len, piece.data, piece.len);
+    letter_text.len += piece.len;
+}
+
+/* One line for a letter, with its text as all pieces together. */
+static enum cdx_status letter_feed(void *parser, struct cdx_spill *spill, const uint8_t **next,
+                                   const uint8_t *end, struct split_log *log)
+{
+    struct lang_letter letter;
+    enum cdx_status status;
+    if (lang_letter_is_between(parser))
+        letter_text.len = 0;
+    while ((status = lang_letter_feed(parser, spill, next, end, &letter)) == CDX_PIECE) {
+        assert_true(letter.what.text.len != 0);
+        assert_int_equal(letter.name.len, 2);
+        assert_memory_equal(letter.name.data, "Al", 2);
+        collect(letter.what.text);
+        letter_text.pieces++;
+    }
+    if (status != CDX_OK)
+        return status;
+    collect(letter.what.text);
+    assert_int_equal(letter.what.junk.len, 0);
+    assert_int_equal(letter.rest.len, 0);
+    split_print_bytes(log, "name", letter.name);
+    split_print_bytes(log, "text", cdx_bytes_of(letter_text.text, letter_text.len));
+    split_print(log, " mark=%u\n", letter.what.mark);
+    return status;
+}
+
+SPLIT_PARSER(static, letter_parser, lang_letter, letter_feed);
+
+static const char letter_bytes[] = "\2Al\0\0\0\x0d\3xyz\0\0\0\4text*\0\3?!?.";
+
+static void fields_come_in_pieces(void **state)
+{
+    (void)state;
+    letter_text.pieces = 0;
+    split_expect(&letter_parser, BYTES(letter_bytes),
+                 " name=416c text=74657874 mark=42\nmore need=14 field=name between\n");
+    assert_true(letter_text.pieces != 0);
+    split_expect(&letter_parser, BYTES("\2Al\0\0\0\6\0\0\0\0\0*\0\0."),
+                 " name=416c text= mark=42\nmore need=14 field=name between\n");
+}
+
+static void errors_behind_pieces_tell_their_place(void **state)
+{
+    (void)state;
+    const struct cdx_bytes m = BYTES(letter_bytes);
+    expect_error(&letter_parser, m, 6, 12,
+                 "error offset=19 field=contents.mark: reaches past the end of what holds it\n");
+    expect_error(&letter_parser, m, 6, 11,
+                 "error offset=15 field=contents.text: reaches past the end of what holds it\n");
+    expect_error(&letter_parser, m, 6, 14,
+                 "error offset=20 field=what: bytes behind the last field\n");
+    expect_error(&letter_parser, m, 7, 201,
+                 "error offset=7 field=contents.junk: longer than its limit\n");
+    expect_error(&letter_parser, m, sizeof letter_bytes - 2, '!',
+                 "error offset=25 field=end: not the constant that belongs here\n");
+    split_expect(&letter_parser, cdx_bytes_of(m.data, 17), "more need=6 field=contents.text\n");
+}
+
+static void pieces_are_not_kept(void **state)
+{
+    (void)state;
+    enum { TEXT = 1 << 20, STEP = 1000 };
+    static uint8_t text[STEP];
+    const uint8_t head[] = {2, 'A', 'l', 0, 0x10, 0, 6, 0, 0, 0x10, 0, 0};
+    const uint8_t tail[] = {'*', 0, 0, '.'};
+    struct lang_letter_parser parser;
+    struct cdx_spill spill = {0};
+    struct lang_letter letter;
+    lang_letter_parser_init(&parser);
+    const uint8_t *next = head;
+    assert_int_equal(lang_letter_feed(&parser, &spill, &next, head + sizeof head, &letter),
+                     CDX_MORE);
+    size_t got = 0;
+    while (got < TEXT) {
+        const size_t n = TEXT - got < STEP ? TEXT - got : STEP;
+        next = text;
+        assert_int_equal(lang_letter_need(&parser, NULL), TEXT - got + 4);
+        assert_int_equal(lang_letter_feed(&parser, &spill, &next, text + n, &letter), CDX_PIECE);
+        assert_ptr_equal(letter.what.text.data, text);
+        assert_int_equal(letter.what.text.len, n);
+        assert_ptr_equal(next, text + n);
+        assert_null(lang_letter_parser_check(&parser, &spill));
+        assert_int_equal(lang_letter_feed(&parser, &spill, &next, next, &letter), CDX_MORE);
+        got += n;
+    }
+    next = tail;
+    assert_int_equal(lang_letter_feed(&parser, &spill, &next, tail + sizeof tail, &letter), CDX_OK);
+    assert_int_equal(letter.what.text.len, 0);
+    assert_int_equal(lang_letter_offset(&parser), sizeof head + TEXT + sizeof tail);
+    assert_true(spill.len <= LANG_LETTER_SPILL_NBYTES_MAX);
+    assert_true(LANG_LETTER_SPILL_NBYTES_MAX < 100);
+    cdx_spill_free(&spill);
+}
+
+static void letters_are_written_whole(void **state)
+{
+    (void)state;
+    uint8_t room[64];
+    struct cdx_out out = {room, room + sizeof room};
+    const struct lang_letter m = {
+        .name = CDX_STR("Al"),
+        .what = {.junk = CDX_STR("xyz"), .text = CDX_STR("text"), .mark = '*'},
+        .rest = CDX_STR("?!?")};
+    assert_int_equal(lang_letter_encode(&out, &m), CDX_OK);
+    assert_int_equal(out.next - room, sizeof letter_bytes - 1);
+    assert_memory_equal(room, letter_bytes, sizeof letter_bytes - 1);
+}
+
 /* ---- lines ---- */
 
 static void decimal_numbers_end_at_their_delimiter(void **state)
@@ -450,6 +574,10 @@ int main(void)
         cmocka_unit_test(lists_are_made_of_encoded_elements),
         cmocka_unit_test(arrays_have_limits),
         cmocka_unit_test(a_choice_is_made_by_what_is_worked_out),
+        cmocka_unit_test(fields_come_in_pieces),
+        cmocka_unit_test(errors_behind_pieces_tell_their_place),
+        cmocka_unit_test(pieces_are_not_kept),
+        cmocka_unit_test(letters_are_written_whole),
         cmocka_unit_test(decimal_numbers_end_at_their_delimiter),
         cmocka_unit_test(decimal_numbers_have_one_form),
         cmocka_unit_test(decimal_numbers_are_written_shortest),

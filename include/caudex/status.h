@@ -32,7 +32,9 @@ extern "C" {
     /* The text is not an address that can be reached this way. */             \
     X(ADDRESS, "not a usable address")                                         \
     /* The operating system refused; errno says why. */                        \
-    X(SYSTEM, "the system refused")
+    X(SYSTEM, "the system refused")                                            \
+    /* A part of a message that is handed on in pieces. */                     \
+    X(PIECE, "a piece of a message")
 
 #define CDX_STATUS_ENUM(name, text) CDX_##name,
 enum cdx_status { CDX_STATUS_MAP(CDX_STATUS_ENUM) CDX_STATUS_COUNT };

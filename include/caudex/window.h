@@ -42,8 +42,11 @@ struct cdx_window {
     uint64_t pos;  /* where the step begins that waits, failed, or was the last */
     uint64_t need; /* bytes that it waits for, at least 1 */
     uint64_t seen; /* bytes behind `pos` that were searched in vain, if it waits for a text's end */
-    uint16_t step; /* the number of that step */
-    uint16_t field;  /* of an error */
+    uint64_t passed;        /* bytes taken out: what stands behind has its place without them */
+    struct cdx_bytes piece; /* of these, what whoever reads the message is to have */
+    uint16_t piece_step;    /* the step that passed them */
+    uint16_t step;          /* the number of that step */
+    uint16_t field;         /* of an error */
     uint16_t reason; /* of an error: enum cdx_reason, or CDX_REASON_COUNT + a generated one */
 };
 
@@ -87,6 +90,13 @@ static inline enum cdx_walk cdx_window_stop(struct cdx_window *w, uint16_t field
  * input's edge has cut is joined in the spill. NULL: no memory for that.
  */
 const uint8_t *cdx_window_reach(struct cdx_window *w, uint64_t pos, uint64_t nbytes);
+
+/**
+ * Takes up to `nbytes` bytes that are there at `pos` out of the message, as if it had never had
+ * them, and gives them to `*passed`; what stands before them is kept. false: no memory.
+ */
+CDX_MUST_CHECK bool cdx_window_pass(struct cdx_window *w, uint64_t pos, uint64_t nbytes,
+                                    struct cdx_bytes *passed);
 
 /** Keeps all that is there in the spill; false: no memory. */
 CDX_MUST_CHECK bool cdx_window_keep(struct cdx_window *w);

@@ -16,6 +16,25 @@ const uint8_t *cdx_window_reach(struct cdx_window *w, uint64_t pos, uint64_t nby
     return w->spill->data + pos;
 }
 
+bool cdx_window_pass(struct cdx_window *w, uint64_t pos, uint64_t nbytes, struct cdx_bytes *passed)
+{
+    if (pos > w->kept) {
+        const struct cdx_bytes before =
+            cdx_bytes_of(w->in + (w->kept - w->from), (size_t)(pos - w->kept));
+        if (!cdx_spill_add(w->spill, before))
+            return false;
+        w->kept = pos;
+    }
+    const uint64_t there = w->have - pos;
+    const uint64_t taken = nbytes < there ? nbytes : there;
+    *passed = cdx_bytes_of(w->in + (pos - w->from), (size_t)taken);
+    w->in = passed->data + taken;
+    w->from = pos;
+    w->have -= taken;
+    w->passed += taken;
+    return true;
+}
+
 bool cdx_window_keep(struct cdx_window *w)
 {
     const size_t nbytes = (size_t)(w->have - w->kept);
