@@ -2,7 +2,7 @@
 """What makes messages and their structs sound: one function per rule."""
 from __future__ import annotations
 
-from typing import Iterator, Union
+from typing import Iterator, Sequence, Union
 
 import expressions as x
 import model as m
@@ -17,6 +17,7 @@ MESSAGE_NBYTES_MAX = (1 << 32) - 1
 STEPS_MAX = 4096
 
 Owner = Union[m.Message, m.Struct]
+Item = Union[m.Bytes, m.Enum, m.Struct, m.Limit]
 
 
 def owners(p: m.Protocol) -> Iterator[Owner]:
@@ -282,7 +283,8 @@ def _steps(parts: tuple[m.Part, ...]) -> int:
 def everything_is_used(p: m.Protocol, report: Report) -> None:
     if p.broken:
         return  # what is broken may use it
-    kinds = (("type", p.types), ("enum", p.enums), ("struct", p.structs), ("limit", p.limits))
+    kinds: tuple[tuple[str, Sequence[Item]], ...] = (
+        ("type", p.types), ("enum", p.enums), ("struct", p.structs), ("limit", p.limits))
     for kind, items in kinds:
         for item in items:
             if item.name not in p.used:

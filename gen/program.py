@@ -213,7 +213,8 @@ class _Planner:
     def __init__(self, p: m.Protocol) -> None:
         self.p = p
         self.reasons: list[str] = []
-        self.elements = {part.type.element.name for owner in (*p.messages, *p.structs)
+        self.owners: list[Union[m.Message, m.Struct]] = [*p.messages, *p.structs]
+        self.elements = {part.type.element.name for owner in self.owners
                          for part in owner.parts if isinstance(part.type, m.Array)}
 
     def plan(self) -> MessagePlan:
@@ -222,7 +223,7 @@ class _Planner:
         messages = [self.record(x) for x in p.messages]
         fields = [(f"{names.upper(o.name)}_{names.upper(part.name)}",
                    part.name if isinstance(o, m.Message) else f"{o.name}.{part.name}")
-                  for o in (*p.messages, *p.structs) for part in o.parts]
+                  for o in self.owners for part in o.parts]
         return MessagePlan(
             p.name, p.prefix, names.upper(p.prefix), p.doc, p.major, p.minor, p.port, p.source.name,
             hashlib.sha256(p.source.whole.encode("utf-8")).hexdigest(), list(p.limits),

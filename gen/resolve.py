@@ -76,7 +76,7 @@ class Resolver:
         """A protocol that consists of messages: it has neither frames nor calls."""
         for item in self.items:
             if isinstance(item, (s.FrameNode, s.CallNode)):
-                at = item.name.span if item.name else item.span
+                at = item.span if isinstance(item, s.CallNode) else item.name.span
                 self.report.error("CDX0319", at, "frames and calls beside messages",
                                   "a protocol consists of calls, or of messages")
         structs = [n for n in _only(self.items, s.StructNode) if self.declare(n.name)]
