@@ -231,7 +231,8 @@ def compare(options: argparse.Namespace) -> int:
         return DONE
     if options.old is None or options.new is None:
         raise UsageError("diff needs two files, or --rules")
-    sides = [understand(*path_of(f), "nothing was compared") for f in (options.old, options.new)]
+    sides = [understand(*path_of(f), "nothing was compared", of_calls=False)
+             for f in (options.old, options.new)]
     old, new = sides
     if old is None or new is None:
         return FAILED

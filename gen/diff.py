@@ -7,97 +7,25 @@ interpreters have read. A difference in what peers understand that no rule expla
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
 from typing import AbstractSet, Any, Iterator, Sequence
 
 import model as m
+from changes import RULES, Change, Place
+from cli import Failure
 from pairing import Pairing, pair, shapes_of, status_of
 from vectors import _spell
-from witness import WAYS, Way, Witness, witnesses
+from witness import WAYS, witnesses
+from witness_parts import compare_messages
 
 SHOWN_MAX = 160
 
 
-@dataclass(frozen=True)
-class Rule:
-    """A kind of change, and whom it breaks."""
-
-    name: str
-    what: str
-    old_readers: str
-    old_writers: str
-
-    def admits(self, way: Way) -> bool:
-        """Whether it can break peers on this way."""
-        return (self.old_writers if way.is_old_writer else self.old_readers) != "no"
-
-
-RULES = {rule.name: rule for rule in (
-    Rule("byte-order", "the byte order of numbers", "yes", "yes"),
-    Rule("frame", "a frame's fields: number, order, widths, kinds", "yes", "yes"),
-    Rule("correlate", "the field that correlates", "yes", "yes"),
-    Rule("struct", "a struct's fields: number, order, widths, kinds", "yes", "yes"),
-    Rule("body", "what a call's field holds", "yes", "yes"),
-    Rule("limit-raised", "a limit is higher", "yes", "no"),
-    Rule("limit-lowered", "a limit is lower", "no", "yes"),
-    Rule("call-added", "a call is new", "ask the version first", "no"),
-    Rule("call-removed", "a call is gone", "no", "yes"),
-    Rule("call-number", "a call has another number", "yes", "yes"),
-    Rule("use-added", "a call uses a field that it left empty", "yes", "if it must not be empty"),
-    Rule("use-removed", "a call leaves a field empty that it used", "if it was never empty", "yes"),
-    Rule("answer-added", "a call has another form of answer", "yes", "no"),
-    Rule("answer-removed", "a call has lost a form of answer", "no", "yes"),
-    Rule("value-added", "an enum has another value", "yes", "no"),
-    Rule("value-removed", "an enum has lost a value", "no", "yes"),
-    Rule("value-number", "an enum's value has another number", "yes", "yes"),
-    Rule("more", "a status is marked 'more', or no longer", "yes", "yes"),
-    Rule("renamed", "a name; bytes stay the same, C programs change", "no", "no"),
-    Rule("property", "the default port, the prefix of C names", "no", "no"),
-    Rule("unexplained", "bytes are read differently, and no rule says why", "yes", "yes"),
-)}
-
-Place = tuple[str, str, str]  # frame, call, status
-
-
-@dataclass
-class Change:
-    """One change. Witnesses are at `places`, or anywhere in `frames`; `aspects` narrows that."""
-
-    rule: Rule
-    text: str
-    line: int
-    is_in_old: bool = False      # `line` is one of the old description
-    frames: tuple[str, ...] = ()
-    places: set[Place] = field(default_factory=set)
-    aspects: frozenset[str] = frozenset()
-    # For each way the clearest witness, and how many changes it could show.
-    best: dict[Way, tuple[int, Witness]] = field(default_factory=dict)
-
-    def add(self, w: Witness, owners: int) -> None:
-        """Keeps `w` if it is the first or shows less else."""
-        if w.way not in self.best or owners < self.best[w.way][0]:
-            self.best[w.way] = (owners, w)
-
-    @property
-    def found(self) -> list[Witness]:
-        return [self.best[way][1] for way in WAYS if way in self.best]
-
-    def explains(self, w: Witness) -> bool:
-        """Whether `w` can show this change."""
-        where = w.way.frame in self.frames or (w.way.frame, w.call, w.status) in self.places
-        is_meant = not self.aspects or bool(self.aspects & w.aspects)
-        return where and is_meant and self.rule.admits(w.way)
-
-    @property
-    def breaks(self) -> set[str]:
-        """"old readers", "old writers", both, or nobody."""
-        if self.rule.name == "call-added":
-            return set()
-        return {"old writers" if w.way.is_old_writer else "old readers" for w in self.found}
-
-
 def compare(old: m.Protocol, new: m.Protocol) -> list[Change]:
     """All changes, those that break somebody first, each with its witnesses."""
+    if bool(old.messages) != bool(new.messages):
+        raise Failure("one of the two is a protocol of calls, the other one of messages")
+    if old.messages:
+        return _sorted(compare_messages(old, new))
     pairing = pair(old, new)
     changes = list(_Finder(pairing).changes())
     unexplained: list[Change] = []
@@ -110,7 +38,11 @@ def compare(old: m.Protocol, new: m.Protocol) -> list[Change]:
                 unexplained += owners if all(c.text != text for c in unexplained) else []
             for change in owners:
                 change.add(w, len(owners))
-    return sorted([*changes, *unexplained], key=lambda c: (not c.breaks, c.is_in_old, c.line))
+    return _sorted([*changes, *unexplained])
+
+
+def _sorted(changes: Sequence[Change]) -> list[Change]:
+    return sorted(changes, key=lambda c: (not c.breaks, c.is_in_old, c.line))
 
 
 class _Finder:
@@ -326,6 +258,7 @@ def text_of(changes: list[Change], names: tuple[str, str]) -> str:
         says = f"breaks {whom}" if whom else "new clients ask the version first" if (
             change.rule.name == "call-added") else "breaks nobody"
         lines.append(f"{place}: {change.rule.name}: {change.text}; {says}")
+        lines += [f"    {change.note}"] if change.note else []
         for w in change.found:
             lines += [f"    {w.way.writer} sends {_shown(_spell(w.data))}",
                       f"        {_shown(w.sent)}", f"    {w.way.reader} {_shown(w.happens)}"]
@@ -341,6 +274,7 @@ def json_of(changes: list[Change]) -> str:
     return json.dumps({"caudex_changes": 1, "changes": [{
         "rule": c.rule.name, "text": c.text, "line": c.line,
         "description": "old" if c.is_in_old else "new", "breaks": sorted(c.breaks),
+        **({"note": c.note} if c.note else {}),
         "witnesses": [{"writer": w.way.writer, "reader": w.way.reader, "frame": w.way.frame,
                        "bytes": w.data.hex(), "happens": w.happens} for w in c.found],
     } for c in changes]}, indent=2, ensure_ascii=False) + "\n"
@@ -348,8 +282,8 @@ def json_of(changes: list[Change]) -> str:
 
 def rules_text() -> str:
     """The rules as a table."""
-    rows = [("change", "what", "old readers", "old writers")]
-    rows += [(r.name, r.what, r.old_readers, r.old_writers) for r in RULES.values()]
-    widths = [max(len(row[at]) for row in rows) for at in range(4)]
+    rows = [("change", "of", "what", "old readers", "old writers")]
+    rows += [(r.name, r.of, r.what, r.old_readers, r.old_writers) for r in RULES.values()]
+    widths = [max(len(row[at]) for row in rows) for at in range(5)]
     return "".join("  ".join(f"{cell:{width}}" for cell, width in zip(row, widths)).rstrip() + "\n"
                    for row in rows)

@@ -26,7 +26,7 @@ def encode_parts(parts: tuple[m.Part, ...], fields: dict[str, Any], place: str) 
         value = _number(part, fields.get(part.name), place)
         if isinstance(value, int):
             numbers[part.name] = value
-        data = _put(part.type, value, numbers, f"{place}: '{part.name}'")
+        data = put_part(part.type, value, numbers, f"{place}: '{part.name}'")
         if isinstance(part.type, m.Integer) and part.type.ahead:
             announced.append((len(made), part.name, data))
         else:
@@ -51,17 +51,18 @@ def _number(part: m.Part, value: Any, place: str) -> Any:
 
 
 @singledispatch
-def _put(of: Any, value: Any, numbers: dict[str, int], place: str) -> bytes:
+def put_part(of: Any, value: Any, numbers: dict[str, int], place: str) -> bytes:
+    """The bytes of one part, whose kind is `of`; Failure when `value` cannot be one."""
     raise Failure(f"{place} is a {type(of).__name__.lower()}, which this command cannot write")
 
 
-@_put.register(m.Integer)
+@put_part.register(m.Integer)
 def _(of: m.Integer, value: Any, numbers: dict[str, int], place: str) -> bytes:
     number = _integer(value, 8 * of.width, of.signed, place)
     return number.to_bytes(of.width, "big" if of.big_endian else "little", signed=of.signed)
 
 
-@_put.register(m.Varint)
+@put_part.register(m.Varint)
 def _(of: m.Varint, value: Any, numbers: dict[str, int], place: str) -> bytes:
     number = _integer(value, 8 * of.width, of.signed, place)
     if of.signed:
@@ -73,12 +74,12 @@ def _(of: m.Varint, value: Any, numbers: dict[str, int], place: str) -> bytes:
     return bytes([*made, number])
 
 
-@_put.register(m.Decimal)
+@put_part.register(m.Decimal)
 def _(of: m.Decimal, value: Any, numbers: dict[str, int], place: str) -> bytes:
     return str(_integer(value, 8 * of.width, of.signed, place)).encode() + of.end
 
 
-@_put.register(m.Token)
+@put_part.register(m.Token)
 def _(of: m.Token, value: Any, numbers: dict[str, int], place: str) -> bytes:
     data = _bytes(value, place)
     if (data + of.end).find(of.end) != len(data):
@@ -86,12 +87,12 @@ def _(of: m.Token, value: Any, numbers: dict[str, int], place: str) -> bytes:
     return data + of.end
 
 
-@_put.register(m.Literal)
+@put_part.register(m.Literal)
 def _(of: m.Literal, value: Any, numbers: dict[str, int], place: str) -> bytes:
     return of.data
 
 
-@_put.register(m.Filler)
+@put_part.register(m.Filler)
 def _(of: m.Filler, value: Any, numbers: dict[str, int], place: str) -> bytes:
     data = bytes(of.size) if value is None else _bytes(value, place)
     if len(data) != of.size:
@@ -99,7 +100,7 @@ def _(of: m.Filler, value: Any, numbers: dict[str, int], place: str) -> bytes:
     return data
 
 
-@_put.register(m.Counted)
+@put_part.register(m.Counted)
 def _(of: m.Counted, value: Any, numbers: dict[str, int], place: str) -> bytes:
     data = _bytes(value, place)
     if len(data) >= 1 << (8 * of.width):
@@ -107,19 +108,19 @@ def _(of: m.Counted, value: Any, numbers: dict[str, int], place: str) -> bytes:
     return len(data).to_bytes(of.width, "big" if of.big_endian else "little") + data
 
 
-@_put.register(m.Sized)
+@put_part.register(m.Sized)
 def _(of: m.Sized, value: Any, numbers: dict[str, int], place: str) -> bytes:
     return _bytes(value, place)
 
 
-@_put.register(m.Array)
+@put_part.register(m.Array)
 def _(of: m.Array, value: Any, numbers: dict[str, int], place: str) -> bytes:
     if not isinstance(value, list) or not all(isinstance(x, dict) for x in value):
         raise Failure(f"{place} is a list of structs")
     return b"".join(encode_parts(of.element.parts, x, place) for x in value)
 
 
-@_put.register(m.Choice)
+@put_part.register(m.Choice)
 def _(of: m.Choice, value: Any, numbers: dict[str, int], place: str) -> bytes:
     arm = arm_of(of, evaluate(of.tag, numbers))
     if arm is None:
@@ -127,7 +128,7 @@ def _(of: m.Choice, value: Any, numbers: dict[str, int], place: str) -> bytes:
     return _struct(arm.struct, value, place) if arm.struct is not None else b""
 
 
-@_put.register(m.Struct)
+@put_part.register(m.Struct)
 def _(of: m.Struct, value: Any, numbers: dict[str, int], place: str) -> bytes:
     return _struct(of, value, place)
 

@@ -63,7 +63,7 @@ def pair(old: m.Protocol, new: m.Protocol) -> Pairing:
     made = Pairing(old, new)
     for before, after in ((old.request, new.request), (old.response, new.response)):
         _pair_fields(made, before.name, before.fields, after.fields)
-    made.calls = list(_pairs(made, "call", "call", old.calls, new.calls, lambda at, c: c.number))
+    made.calls = list(pairs(made, "call", "call", old.calls, new.calls, lambda at, c: c.number))
     for call, other in made.calls:
         for a, b in shapes_of(made, call, other):
             _pair_uses(made, a, b)
@@ -96,15 +96,16 @@ def _pair_fields(made: Pairing, owner: str, old: Sequence[m.Field], new: Sequenc
     def place(at: int, f: m.Field) -> Hashable:
         return at, type(f.type), f.type.width
 
-    for a, b in _pairs(made, f"field of {owner}", owner, old, new, place):
+    for a, b in pairs(made, f"field of {owner}", owner, old, new, place):
         if isinstance(a.type, m.Enum) and isinstance(b.type, m.Enum):
-            _pair_enums(made, a.type, b.type)
+            pair_enums(made, a.type, b.type)
 
 
-def _pair_enums(made: Pairing, old: m.Enum, new: m.Enum) -> None:
+def pair_enums(made: Pairing, old: m.Enum, new: m.Enum) -> None:
+    """Two enums that stand in the same place, and their values."""
     if (old, new) not in made.enums:
         made.enums.append((old, new))
-        list(_pairs(made, f"value of enum {old.name}", f"enum {new.name}", old.values, new.values,
+        list(pairs(made, f"value of enum {old.name}", f"enum {new.name}", old.values, new.values,
                     lambda at, v: v.value))
 
 
@@ -119,7 +120,7 @@ def _pair_uses(made: Pairing, old: m.Shape, new: m.Shape) -> None:
                 _pair_fields(made, f"struct {use.body.name}", other.body.fields, use.body.fields)
 
 
-def _pairs(made: Pairing, what: str, owner: str, old: Sequence[T], new: Sequence[T],
+def pairs(made: Pairing, what: str, owner: str, old: Sequence[T], new: Sequence[T],
            place: Callable[[int, T], Hashable]) -> Iterator[tuple[T, T]]:
     """Pairs by name, then of what is left those in the same place."""
     olds = {x.name: x for x in old}
