@@ -24,9 +24,12 @@ static void step_one(struct handler_probes *probes, enum handler_probes_step ste
     if (!probes->held[slot])
         return;
     handler_section_read(section);
-    if (step == HANDLER_PROBES_TOUCH)
+    /* A write has ended the section in which it was touched: what it found is near now. */
+    if (step == HANDLER_PROBES_TOUCH || probes->touched[slot] != section->reads) {
         store_probe_touch(section->reader, &probes->probes[slot]);
-    else
+        probes->touched[slot] = section->reads;
+    }
+    if (step != HANDLER_PROBES_TOUCH)
         store_probe_reach(section->reader, &probes->probes[slot]);
 }
 

@@ -43,6 +43,7 @@ struct handler_probes {
     uint32_t stepped[HANDLER_PROBES_STEPS]; /* requests whose probes are through each step */
     uint32_t probed;               /* end of the group that is looked up: all before it are ready */
     bool held[HANDLER_PROBES_MAX]; /* whether a request has a probe, which is … */
+    uint64_t touched[HANDLER_PROBES_MAX]; /* … of this read section, by its number */
     struct store_probe probes[HANDLER_PROBES_MAX];
 };
 

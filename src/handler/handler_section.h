@@ -15,6 +15,7 @@ struct handler_section {
     struct store_reader *reader; /* borrowed */
     bool reading;                /* inside a read section … */
     bool writing;                /* … or the store's writer: never both */
+    uint64_t reads;              /* read sections so far */
 };
 
 /** Publishes the writes so far, if any. */
@@ -42,6 +43,7 @@ static inline void handler_section_read(struct handler_section *section)
         handler_section_write_end(section);
         store_read_begin(section->reader);
         section->reading = true;
+        section->reads++;
     }
 }
 
@@ -53,6 +55,7 @@ static inline void handler_section_read_at(struct handler_section *section,
     handler_section_write_end(section);
     store_read_begin_at(section->reader, snapshot);
     section->reading = true;
+    section->reads++;
 }
 
 /** Becomes the store's writer, until the next read or handler_section_write_end(). */
