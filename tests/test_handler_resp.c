@@ -72,6 +72,9 @@ static const struct turn conversation[] = {
     {"INFO keyspace\r\n", "$12\r\n# Keyspace\r\n\r\n"},
     {"HELLO 3\r\n", "-NOPROTO unsupported protocol version\r\n"},
     {"SET k v\r\n", "+OK\r\n"},
+    /* the latest end there is: rounded, the sum overflowed */
+    {"PEXPIREAT k 9223372036854775807\r\n", ":1\r\n"},
+    {"EXPIRETIME k\r\n", ":9223372036854776\r\n"},
     {"FLUSHALL\r\n", "+OK\r\n"},
     {"GET k\r\n", "$-1\r\n"},
 };

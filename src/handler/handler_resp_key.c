@@ -51,7 +51,7 @@ uint64_t handler_resp_expires_at(const struct handler *h, int64_t unix_ms)
 
 static int64_t whole_seconds(int64_t ms)
 {
-    return (ms + 500) / 1000;
+    return ms / 1000 + (ms % 1000 >= 500);
 }
 
 enum unit { UNIT_MS, UNIT_SECONDS };
@@ -67,7 +67,9 @@ static void answer_ttl(struct handler *h, struct cdx_bytes key, enum unit unit, 
     } else if (entry.expires_ms == 0) {
         handler_resp_integer(h, -1);
     } else {
-        int64_t ms = (int64_t)entry.expires_ms - from;
+        int64_t ms;
+        if (__builtin_sub_overflow(entry.expires_ms, from, &ms))
+            ms = INT64_MAX;
         ms = ms > 0 ? ms : 0; /* the clock may have moved on */
         handler_resp_integer(h, unit == UNIT_SECONDS ? whole_seconds(ms) : ms);
     }
