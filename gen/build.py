@@ -72,7 +72,9 @@ class PartBuilder:
         if tree.data == "counted":
             return replace(node, most=self.outer.size(sizes[0]) if sizes else None)
         if tree.data == "token":
-            return replace(node, text=self.outer.text(texts[0]), most=self.expression(sizes[0]))
+            pattern = self.outer.text(texts[0]) if len(texts) > 1 else None
+            return replace(node, pattern=pattern, text=self.outer.text(texts[-1]),
+                           most=self.expression(sizes[0]))
         if tree.data == "choice":
             tag = self.expression(sizes[0])
             return replace(node, span=tag.span, size=tag,

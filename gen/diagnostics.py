@@ -49,6 +49,7 @@ CODES: dict[str, str] = {
     "CDX0326": "a number or name that is reserved",
     "CDX0327": "an import that cannot be followed",
     "CDX0328": "a field that cannot be delivered in pieces",
+    "CDX0329": "a pattern that cannot be read",
     "CDX0401": "an example that is not of its call",
     "CDX0402": "an example's field that is missing, unknown or given twice",
     "CDX0403": "an example's value that does not fit its field",

@@ -2,6 +2,7 @@
 """A message's values to bytes: every part as it is given, lengths too; nothing is worked out."""
 from __future__ import annotations
 
+import re
 from functools import singledispatch
 from typing import Any
 
@@ -84,6 +85,8 @@ def _(of: m.Token, value: Any, numbers: dict[str, int], place: str) -> bytes:
     data = _bytes(value, place)
     if (data + of.end).find(of.end) != len(data):
         raise Failure(f"{place} holds the bytes that end it")
+    if of.pattern is not None and not re.fullmatch(of.pattern, data, re.S):
+        raise Failure(f"{place} does not match its pattern")
     return data + of.end
 
 

@@ -74,7 +74,8 @@ def _(of: m.Decimal) -> Object:
 
 @_kind.register(m.Token)
 def _(of: m.Token) -> Object:
-    return {"kind": "text", "until": of.end.hex()}
+    made = {"kind": "text", "until": of.end.hex()}
+    return made if of.pattern is None else {**made, "pattern": of.pattern.decode("latin-1")}
 
 
 @_kind.register(m.Literal)

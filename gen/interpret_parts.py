@@ -139,7 +139,10 @@ class _Reader:
 
     @read.register(m.Token)
     def _(self, of: m.Token, part: m.Part, bound: int | None, numbers: dict[str, int]) -> Any:
-        return self.until(of.end, of.max, part, bound)
+        text = self.until(of.end, of.max, part, bound)
+        if of.pattern is not None and not re.fullmatch(of.pattern, text, re.S):
+            self.refuse(part, "syntax")
+        return text
 
     @read.register(m.Literal)
     def _(self, of: m.Literal, part: m.Part, bound: int | None, numbers: dict[str, int]) -> Any:

@@ -160,10 +160,11 @@ class Decimal:
 
 @dataclass(frozen=True)
 class Token:
-    """At most `max` bytes up to `end`, which is not among them."""
+    """At most `max` bytes up to `end`, which is not among them; they match the pattern, if any."""
 
     end: bytes
     max: int
+    pattern: bytes | None = None
 
 
 @dataclass(frozen=True)

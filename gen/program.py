@@ -22,6 +22,7 @@ from typing import Union
 import expressions as x
 import model as m
 import names
+import pattern
 from sizes import (NUMBERS, decimal_digits, part_size, parts_size, value_range, value_ranges,
                    varint_size)
 
@@ -70,6 +71,7 @@ class Step:
     behind: int = 0              # bytes that must follow at least
     in_run: bool = False
     digits: int = 0
+    pattern: str = ""            # C: whether a text matches
     deliver: str = "whole"
     bounds: list[str] = field(default_factory=list)  # of bytes that are not kept: all around them
     end: int = 0                 # of a choice: the step behind all its arms
@@ -114,6 +116,7 @@ class Put:
     length: str = ""             # C: bytes or elements that there must be
     most: int = 0
     room: int | None = None      # of a list: bytes
+    pattern: str = ""            # C: whether a text matches
     constant: str = ""
     least: str = ""              # C: for numbers narrower than their type
     largest: str = ""
@@ -140,6 +143,16 @@ class Work:
     scale: int
     least: str
     largest: str
+
+
+@dataclass
+class CText:
+    """A pattern, and the function that holds texts against it."""
+
+    function: str
+    line: int
+    shown: str
+    ragel: str
 
 
 @dataclass
@@ -187,6 +200,7 @@ class MessagePlan:
     messages: list[CRecord]
     fields: list[tuple[str, str]]
     reasons: list[str]
+    texts: list[CText]
     model: m.Protocol
 
     @property
@@ -227,7 +241,19 @@ class _Planner:
         return MessagePlan(
             p.name, p.prefix, names.upper(p.prefix), p.doc, p.major, p.minor, p.port, p.source.name,
             hashlib.sha256(p.source.whole.encode("utf-8")).hexdigest(), list(p.limits),
-            list(p.enums), structs, messages, fields, self.reasons, p)
+            list(p.enums), structs, messages, fields, self.reasons,
+            [self.text(o, part, part.type.pattern) for o in self.owners for part in o.parts
+             if isinstance(part.type, m.Token) and part.type.pattern is not None], p)
+
+    def matcher(self, owner: Union[m.Message, m.Struct], part: m.Part) -> str:
+        """The name of the function that holds texts against the part's pattern, or ""."""
+        is_any = not isinstance(part.type, m.Token) or part.type.pattern is None
+        return "" if is_any else f"{self.p.prefix}__{owner.name}_{part.name}_matches"
+
+    def text(self, owner: Union[m.Message, m.Struct], part: m.Part, text: bytes) -> CText:
+        shown = "".join(chr(b) if 0x20 <= b < 0x7F else f"\\x{b:02x}" for b in text)
+        return CText(self.matcher(owner, part), part.span.line, shown.replace("*/", "* /"),
+                     pattern.ragel(pattern.parse(text)))
 
     def record(self, owner: Union[m.Message, m.Struct]) -> CRecord:
         is_message = isinstance(owner, m.Message)
@@ -308,7 +334,7 @@ class _Planner:
             made.kind, made.data, made.size = "literal", _c_string(of.data), len(of.data)
         elif isinstance(of, m.Token):
             made.kind, made.data, made.size = "token", _c_string(of.end), len(of.end)
-            made.most = of.max
+            made.most, made.pattern = of.max, self.matcher(owner, part)
         elif isinstance(of, m.Filler):
             made.kind, made.size = "filler", of.size
         elif isinstance(of, m.Counted):
@@ -457,7 +483,7 @@ class _Program:
             self.add(step)
         elif isinstance(of, m.Token):
             step.kind, step.data, step.size = "token", _c_string(of.end), len(of.end)
-            step.most = of.max
+            step.most, step.pattern = of.max, self.planner.matcher(owner, part)
             self.add(step)
         elif isinstance(of, m.Filler):
             step.kind, step.size, step.zero = "filler", of.size, of.zero

@@ -51,6 +51,7 @@ MESSAGE_OUTPUTS = (
     Output("message_internal.h.j2", "{p}_internal.h"),
     Output("message_parse.c.j2", "{p}_parse.c"),
     Output("message_encode.c.j2", "{p}_encode.c"),
+    Output("message_text.rl.j2", "{p}_text.rl"),
     Output("message_trace.h.j2", "{p}_trace.h"),
 )
 

@@ -10,6 +10,7 @@ import expressions as x
 import model as m
 import syntax as s
 from diagnostics import Note, did_you_mean
+from pattern import PatternError, parse
 from source import Span
 
 if TYPE_CHECKING:
@@ -177,7 +178,13 @@ class PartResolver:
 
     def token(self, kind: s.KindNode, _: list[m.Part]) -> m.PartType:
         assert kind.text is not None and kind.most is not None
-        return m.Token(kind.text.value, self.constant(kind.most))
+        if kind.pattern is not None:
+            try:
+                parse(kind.pattern.value)
+            except PatternError as error:
+                self.report.error("CDX0329", kind.pattern.span, str(error), error.help)
+        return m.Token(kind.text.value, self.constant(kind.most),
+                       kind.pattern.value if kind.pattern is not None else None)
 
     def counted(self, kind: s.KindNode, _: list[m.Part]) -> m.PartType:
         assert kind.name is not None

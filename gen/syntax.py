@@ -134,7 +134,7 @@ class KindNode:
     named: name, word (big, little or neither), ahead. literal: text. filler: word (zero or skip), size. varint: name.
     counted: name (of the length), most. sized: size (None: the rest), most.
     array: name, size, most, room. choice: size (the tag), arms. decimal: name, text (its end).
-    token: text (its end), most.
+    token: pattern, text (its end), most.
     """
 
     rule: str
@@ -142,6 +142,7 @@ class KindNode:
     name: Word | None = None
     word: str = ""
     text: Text | None = None
+    pattern: Text | None = None
     size: ExpressionNode | None = None
     most: ExpressionNode | None = None
     room: ExpressionNode | None = None  # bytes that all elements may have

@@ -19,6 +19,7 @@ TRACED_PARSER(numbers, lang_numbers);
 TRACED_PARSER(record, lang_record);
 TRACED_PARSER(table, lang_table);
 TRACED_PARSER(packet, lang_packet);
+TRACED_PARSER(setting, lang_setting);
 TRACED_PARSER(line, lang_line);
 TRACED_PARSER(sentence, lang_sentence);
 
@@ -428,6 +429,51 @@ static void letters_are_written_whole(void **state)
     assert_memory_equal(room, letter_bytes, sizeof letter_bytes - 1);
 }
 
+/* ---- settings ---- */
+
+static void texts_match_their_pattern(void **state)
+{
+    (void)state;
+    split_expect(&setting, BYTES("a=v1.20.3\r\n_b2=\r\nlast_one=\"\r \xff=\"\r\n"),
+                 " name=61 value=76312e32302e33\n"
+                 " name=5f6232 value=\n"
+                 " name=6c6173745f6f6e65 value=220d20ff3d22\n"
+                 "more need=3 field=name between\n");
+    static const struct {
+        const char *bytes;
+        const char *expected;
+    } cases[] = {
+        {"=", "error offset=0 field=name: a byte that cannot stand here\n"},
+        {"2a=", "error offset=0 field=name: a byte that cannot stand here\n"},
+        {"nine_char=", "error offset=0 field=name: a byte that cannot stand here\n"},
+        {"thirteen_long", "error offset=0 field=name: longer than its limit\n"},
+        {"a=v\r\n", "error offset=2 field=value: a byte that cannot stand here\n"},
+        {"a=v1.\r\n", "error offset=2 field=value: a byte that cannot stand here\n"},
+        {"a=\"\r\n", "error offset=2 field=value: a byte that cannot stand here\n"},
+        {"a=\"\"\"\r\n", "error offset=2 field=value: a byte that cannot stand here\n"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        split_expect(&setting, cdx_bytes_of(cases[i].bytes, strlen(cases[i].bytes)),
+                     cases[i].expected);
+}
+
+static void texts_that_do_not_match_are_not_written(void **state)
+{
+    (void)state;
+    uint8_t room[64];
+    struct cdx_out out = {room, room + sizeof room};
+    struct lang_setting m = {.name = CDX_STR("a1"), .value = CDX_STR("v10")};
+    assert_int_equal(lang_setting_encode(&out, &m), CDX_OK);
+    assert_memory_equal(room, "a1=v10\r\n", 8);
+    m.value = CDX_STR("10");
+    assert_int_equal(lang_setting_encode(&out, &m), CDX_INVALID);
+    m = (struct lang_setting){.value = CDX_STR("v10")};
+    assert_int_equal(lang_setting_encode(&out, &m), CDX_INVALID);
+    m.name = CDX_STR("a=");
+    assert_int_equal(lang_setting_encode(&out, &m), CDX_INVALID);
+    assert_ptr_equal(out.next, room + 8);
+}
+
 /* ---- lines ---- */
 
 static void decimal_numbers_end_at_their_delimiter(void **state)
@@ -578,6 +624,8 @@ int main(void)
         cmocka_unit_test(errors_behind_pieces_tell_their_place),
         cmocka_unit_test(pieces_are_not_kept),
         cmocka_unit_test(letters_are_written_whole),
+        cmocka_unit_test(texts_match_their_pattern),
+        cmocka_unit_test(texts_that_do_not_match_are_not_written),
         cmocka_unit_test(decimal_numbers_end_at_their_delimiter),
         cmocka_unit_test(decimal_numbers_have_one_form),
         cmocka_unit_test(decimal_numbers_are_written_shortest),
