@@ -73,7 +73,8 @@ void handler_resp_error(struct handler *h, const char *text)
 }
 
 /* A line whose text is put together. */
-static void append_text(struct handler *h, char kind, const char *format, va_list values)
+__attribute__((format(printf, 3, 0))) static void append_text(struct handler *h, char kind,
+                                                              const char *format, va_list values)
 {
     char text[TEXT_NBYTES_MAX];
     int n = vsnprintf(text, sizeof text, format, values);
