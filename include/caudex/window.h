@@ -32,6 +32,13 @@ struct cdx_list {
     uint32_t count;
 };
 
+/** Bytes that were taken out of a message: what stands behind has its place without them. */
+struct cdx_passed {
+    uint64_t nbytes;
+    struct cdx_bytes piece; /* of these, what whoever reads the message is to have */
+    uint16_t step;          /* the step that passed the piece */
+};
+
 /** What of a message is there, and where a walk has come to. */
 struct cdx_window {
     const uint8_t *in; /* the input: the message from `from` on */
@@ -42,12 +49,10 @@ struct cdx_window {
     uint64_t pos;  /* where the step begins that waits, failed, or was the last */
     uint64_t need; /* bytes that it waits for, at least 1 */
     uint64_t seen; /* bytes behind `pos` that were searched in vain, if it waits for a text's end */
-    uint64_t passed;        /* bytes taken out: what stands behind has its place without them */
-    struct cdx_bytes piece; /* of these, what whoever reads the message is to have */
-    uint16_t piece_step;    /* the step that passed them */
-    uint16_t step;          /* the number of that step */
-    uint16_t field;         /* of an error */
+    uint16_t step; /* the number of that step */
+    uint16_t field;  /* of an error */
     uint16_t reason; /* of an error: enum cdx_reason, or CDX_REASON_COUNT + a generated one */
+    struct cdx_passed *passed; /* where a message has bytes that are not kept */
 };
 
 enum cdx_walk {

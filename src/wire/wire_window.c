@@ -31,7 +31,7 @@ bool cdx_window_pass(struct cdx_window *w, uint64_t pos, uint64_t nbytes, struct
     w->in = passed->data + taken;
     w->from = pos;
     w->have -= taken;
-    w->passed += taken;
+    w->passed->nbytes += taken;
     return true;
 }
 
