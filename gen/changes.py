@@ -68,6 +68,8 @@ RULES = {rule.name: rule for rule in (
     Rule("padding", "how many bytes mean nothing, and whether they are zeros", "yes", "yes",
          "messages"),
     Rule("delimiter", "what ends a text or a number in digits", "yes", "yes", "messages"),
+    Rule("pattern", "what a text has to match", "if it matches more now", "if it matches less now",
+         "messages"),
     Rule("length", "what says how many bytes or elements there are", "yes", "yes", "messages"),
     Rule("condition", "when a field is there", "yes", "yes", "messages"),
     Rule("where-added", "something more must hold", "no", "yes", "messages"),

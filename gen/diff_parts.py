@@ -269,6 +269,8 @@ class _Finder:
         """What differs of two parts of bytes or structs of one kind."""
         if isinstance(s, (m.Decimal, m.Token)) and s.end != t.end:
             yield "delimiter", f"ended in {s.end!r} and ends in {t.end!r}"
+        if isinstance(s, m.Token) and s.pattern != t.pattern:
+            yield "pattern", f"had {_pattern(s)} and has {_pattern(t)}"
         if isinstance(s, m.Literal) and s != t:
             yield "constant", f"was {s.data!r} and is {t.data!r}"
         if isinstance(s, m.Filler) and s != t:
@@ -357,6 +359,10 @@ def _renamed(e: m.Expression, pairing: Pairing, owner: str) -> m.Expression:
 
 def _value(value: int | None) -> str:
     return "any" if value is None else str(value)
+
+
+def _pattern(of: m.Token) -> str:
+    return "no pattern" if of.pattern is None else f"/{of.pattern.decode('latin-1')}/"
 
 
 def _arm(arm: m.Arm) -> str:

@@ -187,6 +187,7 @@ class _Reader:
             bound = self.at + of.room if bound is None else min(bound, self.at + of.room)
         while len(made) < count if count is not None else self.at < (bound or 0):
             if len(made) == of.max:
+                self.part_start = self.at
                 self.refuse(part, "long")
             made.append(self.parts(of.element.parts, bound))
         return made

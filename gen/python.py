@@ -145,10 +145,10 @@ class _Maker:
         self.classes: dict[str, str] = {}
         for name in (*(e.name for e in protocol.enums), *(s.name for s in protocol.structs),
                      *(f.name for f in protocol.frames)):
-            self.classes[name] = self.unique(_class_name(name))
+            self.classes[name] = self.unique(class_name(name))
         self.call_enum = self.unique("Call")
         self.success = next(iter(status.values))
-        self.errors = {v.name: self.unique(_class_name(v.name)) for v in status.values
+        self.errors = {v.name: self.unique(class_name(v.name)) for v in status.values
                        if v is not self.success and not v.more and self.shapes_of(v)}
         self.answers: list[PyClass] = []
 
@@ -177,25 +177,25 @@ class _Maker:
     # ---- classes ----
 
     def enum(self, e: m.Enum) -> PyEnum:
-        values = tuple(PyValue(v.name.upper(), v.value, _doc(v.doc, 1)) for v in e.values)
-        return PyEnum(self.classes[e.name], _doc(e.doc, 1), values)
+        values = tuple(PyValue(v.name.upper(), v.value, docstring(v.doc, 1)) for v in e.values)
+        return PyEnum(self.classes[e.name], docstring(e.doc, 1), values)
 
     def calls_enum(self) -> PyEnum:
-        values = tuple(PyValue(c.name.upper(), c.number or 0, _doc(c.doc, 1))
+        values = tuple(PyValue(c.name.upper(), c.number or 0, docstring(c.doc, 1))
                        for c in self.protocol.calls)
-        return PyEnum(self.call_enum, _doc(("The numbers of the calls.",), 1), values)
+        return PyEnum(self.call_enum, docstring(("The numbers of the calls.",), 1), values)
 
     def body(self, s: m.Struct) -> PyClass:
         fields = tuple(self.field(x) for x in s.fields)
-        return PyClass(self.classes[s.name], _doc(s.doc, 1), fields, s.name)
+        return PyClass(self.classes[s.name], docstring(s.doc, 1), fields, s.name)
 
     def frame(self, f: m.Frame) -> PyClass:
         fields = tuple(self.field(x) for x in f.fields)
-        return PyClass(self.classes[f.name], _doc(f.doc, 1), fields, f.name)
+        return PyClass(self.classes[f.name], docstring(f.doc, 1), fields, f.name)
 
     def field(self, x: m.Field) -> PyField:
-        return PyField(_safe(x.name, _FIELDS_TAKEN - {"status", "call", "fields"}),
-                       self.type_of(x.type), _doc(x.doc, 1), self.layout(x))
+        return PyField(safe_name(x.name, _FIELDS_TAKEN - {"status", "call", "fields"}),
+                       self.type_of(x.type), docstring(x.doc, 1), self.layout(x))
 
     def type_of(self, t: m.FieldType) -> str:
         if isinstance(t, m.Enum):
@@ -225,10 +225,10 @@ class _Maker:
                 continue
             optional = None in types
             union = used[0] if len(used) == 1 else f"Union[{', '.join(used)}]"
-            name = _safe(x.name, _FIELDS_TAKEN)
+            name = safe_name(x.name, _FIELDS_TAKEN)
             fields.append(PyField(name, f"Optional[{union}]" if optional else union,
-                                  _doc(x.doc, 1), "= None" if optional else ""))
-        return PyClass(self.errors[v.name], _doc(v.doc, 1), tuple(fields), v.name,
+                                  docstring(x.doc, 1), "= None" if optional else ""))
+        return PyClass(self.errors[v.name], docstring(v.doc, 1), tuple(fields), v.name,
                        self.status_of(v))
 
     # ---- calls ----
@@ -240,7 +240,7 @@ class _Maker:
         failures = tuple(self.shape(s) for s in c.responses if s is not success)
         row = self.shape(c.row, f"{c.name}_row") if c.row else None
         end = self.shape(success, f"{c.name}_end" if c.row else f"{c.name}_answer")
-        method = _safe(c.name, _METHODS_TAKEN)
+        method = safe_name(c.name, _METHODS_TAKEN)
         return PyCall(method, f"_{c.name.upper()}", c.name,
                       f"{self.call_enum}.{c.name.upper()}", c.number or 0, self.call_doc(c),
                       parameters, values, row, end, failures, self.allowed(c.request))
@@ -250,7 +250,7 @@ class _Maker:
         raised = [self.errors[s.status.name] for s in c.responses
                   if s.status is not None and s.status != self.success]
         lines = [*c.doc, *(["", f"Raises {', '.join(raised)}."] if raised else [])]
-        return _doc(lines, 2)
+        return docstring(lines, 2)
 
     def request(self, c: m.Call) -> tuple[tuple[PyParameter, ...], str]:
         """The parameters, a body's fields each by itself, and the frame's values made of them."""
@@ -259,7 +259,7 @@ class _Maker:
         names: set[str] = set()
 
         def parameter(name: str, outer: str, type_: str) -> str:
-            safe = _safe(name, _PARAMETERS_TAKEN)
+            safe = safe_name(name, _PARAMETERS_TAKEN)
             if safe in names:
                 safe = f"{outer}_{name}"
             while safe in names:
@@ -312,11 +312,11 @@ class _Maker:
         held = [(x, self.part_type(s, x)) for x in self.given()]
         used = [(x, t) for x, t in held if t is not None]
         if len(used) > 1:
-            made = self.unique(_class_name(name))
-            fields = tuple(PyField(_safe(x.name, _FIELDS_TAKEN), t, _doc(x.doc, 1))
+            made = self.unique(class_name(name))
+            fields = tuple(PyField(safe_name(x.name, _FIELDS_TAKEN), t, docstring(x.doc, 1))
                            for x, t in used)
             what = "One row" if s.status.more else "The answer"
-            doc = _doc((f"{what} of `{name.rpartition('_')[0]}`.",), 1)
+            doc = docstring((f"{what} of `{name.rpartition('_')[0]}`.",), 1)
             self.answers.append(PyClass(made, doc, fields))
             return PyShape(status, self.parts(s), made, made)
         return PyShape(status, self.parts(s), "_same" if used else "_nothing",
@@ -345,18 +345,18 @@ class _Maker:
         return f"{self.classes[self.status.name]}.{v.name.upper()}"
 
 
-def _class_name(name: str) -> str:
+def class_name(name: str) -> str:
     """SnakeCase of snake_case; an underscore stays before a digit, so that no two become one."""
     first, *rest = name.split("_")
     return first.capitalize() + "".join(
         f"_{word}" if word[0].isdigit() else word.capitalize() for word in rest)
 
 
-def _safe(name: str, taken: frozenset[str] | set[str]) -> str:
+def safe_name(name: str, taken: frozenset[str] | set[str]) -> str:
     return name + "_" if name in taken else name
 
 
-def _doc(lines: Iterable[str], depth: int) -> str:
+def docstring(lines: Iterable[str], depth: int) -> str:
     """A docstring whose further lines are indented."""
     indent = "    " * depth
     text = [line.replace("\\", "\\\\").replace('"""', '\\"\\"\\"') for line in lines]

@@ -14,6 +14,7 @@ from layout import finish
 from plan import Plan
 from program import MessagePlan
 from python import make_python
+from python_parts import make_messages
 from reference import make_reference
 from vectors import make_vectors
 
@@ -53,6 +54,7 @@ MESSAGE_OUTPUTS = (
     Output("message_encode.c.j2", "{p}_encode.c"),
     Output("message_text.rl.j2", "{p}_text.rl"),
     Output("message_trace.h.j2", "{p}_trace.h"),
+    Output("message_python.py.j2", "python/{p}.py"),
 )
 
 
@@ -84,7 +86,9 @@ def _render_messages(environment: jinja2.Environment, plan: MessagePlan) -> dict
     texts = {}
     for output in MESSAGE_OUTPUTS:
         path = output.path.format(p=plan.prefix)
-        texts[path] = _text(plan, environment.get_template(output.template).render(plan=plan), path)
+        template = environment.get_template(output.template)
+        made = template.render(plan=plan, **_message_extra(output, plan))
+        texts[path] = _text(plan, made, path)
     return texts
 
 
@@ -108,6 +112,12 @@ def _extra(output: Output, plan: Plan, frame: str = "") -> dict[str, Any]:
         model = next(f for f in plan.model.frames if f.name == frame)
         return {"vectors": make_vectors(plan.model, model)}
     return {}
+
+
+def _message_extra(output: Output, plan: MessagePlan) -> dict[str, Any]:
+    """The same for messages."""
+    is_python = output.template == "message_python.py.j2"
+    return {"module": make_messages(plan.model)} if is_python else {}
 
 
 def _environment() -> jinja2.Environment:

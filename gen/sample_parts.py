@@ -15,6 +15,7 @@ from cli import Failure
 from encode_parts import put_part
 from expressions import evaluate, refs, solve
 from interpret_parts import Reading, arm_of, read_message
+from pattern import Either, Pattern, Row, Set, parse
 from sizes import NUMBERS, value_range
 
 COUNT_MAX = 20000
@@ -24,6 +25,7 @@ CHANCE_MAX = 4096
 SMALL = 8
 TRIES = 24
 _LETTERS = b"abcdefghijklmnopqrstuvwxyz"
+_CHARACTERS = bytes(range(0x20, 0x7F))
 _NOBODY: Mapping[tuple[str, str], list[int]] = {}
 
 
@@ -281,7 +283,10 @@ class Sampler:
         if isinstance(of, m.Filler):
             return bytes(of.size) if of.zero else self.rng.randbytes(of.size), None
         if isinstance(of, m.Token):
-            return self.text(self.length(owner, part, of.max)) + of.end, None
+            length = self.length(owner, part, of.max)
+            if of.pattern is not None:
+                return self.matching(parse(of.pattern), length) + of.end, None
+            return self.text(length) + of.end, None
         if isinstance(of, m.Counted):
             text = self.text(self.length(owner, part, of.max))
             return put_part(of, text, {}, ""), None
@@ -343,7 +348,20 @@ class Sampler:
     def text(self, length: int) -> bytes:
         if length > 64:
             return b"a" * length
-        return bytes(self.rng.choice(_LETTERS) for _ in range(length))
+        letters = _LETTERS if self.rng.random() < 0.8 else _CHARACTERS
+        return bytes(self.rng.choice(letters) for _ in range(length))
+
+    def matching(self, p: Pattern, length: int) -> bytes:
+        """A text that matches; of about that length."""
+        if isinstance(p, Set):
+            return bytes([self.rng.choice(sorted(p.values))])
+        if isinstance(p, Row):
+            return b"".join(self.matching(x, length) for x in p.parts)
+        if isinstance(p, Either):
+            return self.matching(self.rng.choice(p.parts), length)
+        most = p.least + SMALL if p.most is None else p.most
+        times = min(max(p.least, self.rng.randrange(length + 1)), most)
+        return b"".join(self.matching(p.part, length) for _ in range(times))
 
     def array(self, owner: str, part: m.Part, of: m.Array, numbers: dict[str, int],
               about: list[m.Part], left: int | None) -> tuple[bytes, int]:

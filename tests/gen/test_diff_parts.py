@@ -189,6 +189,7 @@ CASES: list[tuple[str, list[tuple[str, str]], set[str]]] = [
     ("padding", [("zero[2]", "skip[2]")], {READERS}),
     ("padding", [("skip[2]", "zero[2]")], {WRITERS}),
     ("delimiter", [("until \" \"", "until \",\"")], BOTH),
+    ("pattern", [("word: text", "word: text \"[a-z]*\"")], {WRITERS}),
     ("delimiter", [("until \"\\r\"", "until \"\\r\\n\"")], BOTH),
     ("length", [("total - first_len - 1", "total - first_len")], BOTH),
     ("length", [("within size", "within size + 1")], BOTH),
