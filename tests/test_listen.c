@@ -16,7 +16,7 @@
 #define HOST "a literal IPv4 address, an IPv6 address in brackets or * before the port"
 #define PATH "an absolute path of at most 107 bytes after 'unix:'"
 #define OPTION "',handler=' or ',mode=' after the address, each at most once"
-#define HANDLER "handler=echo, handler=reply, handler=kv or handler=resp"
+#define HANDLER "handler=echo, handler=reply, handler=kv, handler=resp or handler=memcache"
 #define MODE "mode= with an octal number from 0 to 0777"
 
 static const struct {
@@ -28,6 +28,7 @@ static const struct {
     {"0.0.0.0:0", NULL, "0.0.0.0:0,handler=kv"},
     {"127.0.0.1:65535,handler=echo", NULL, "127.0.0.1:65535,handler=echo"},
     {"127.0.0.1:6379,handler=resp", NULL, "127.0.0.1:6379,handler=resp"},
+    {"127.0.0.1:11211,handler=memcache", NULL, "127.0.0.1:11211,handler=memcache"},
     {"[::1]:7117", NULL, "[::1]:7117,handler=kv"},
     {"[::]:7117,handler=reply", NULL, "[::]:7117,handler=reply"},
     {"[0:0::0001]:7117", NULL, "[::1]:7117,handler=kv"},

@@ -10,7 +10,7 @@
 _Static_assert(LISTEN_HOST_NBYTES == sizeof(((struct sockaddr_un *)0)->sun_path),
                "a path that fits here fits the kernel");
 
-const char *const listen_handler_names[] = {"echo", "reply", "kv", "resp", NULL};
+const char *const listen_handler_names[] = {"echo", "reply", "kv", "resp", "memcache", NULL};
 
 /** Longest option after an address, with its NUL: `handler=` and a name. */
 #define OPTION_NBYTES_MAX 32u
@@ -22,7 +22,7 @@ const char *const listen_handler_names[] = {"echo", "reply", "kv", "resp", NULL}
 #define EXPECTED_HOST "a literal IPv4 address, an IPv6 address in brackets or * before the port"
 #define EXPECTED_PATH "an absolute path of at most 107 bytes after 'unix:'"
 #define EXPECTED_OPTION "',handler=' or ',mode=' after the address, each at most once"
-#define EXPECTED_HANDLER "handler=echo, handler=reply, handler=kv or handler=resp"
+#define EXPECTED_HANDLER "handler=echo, handler=reply, handler=kv, handler=resp or handler=memcache"
 #define EXPECTED_MODE "mode= with an octal number from 0 to 0777"
 #define EXPECTED_NO_MODE "mode= only after unix:/PATH"
 

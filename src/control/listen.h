@@ -33,7 +33,7 @@
 enum listen_family { LISTEN_TCP, LISTEN_UNIX };
 
 /** What answers at an address. The order is that of listen_handler_names. */
-enum listen_handler { LISTEN_ECHO, LISTEN_REPLY, LISTEN_KV, LISTEN_RESP };
+enum listen_handler { LISTEN_ECHO, LISTEN_REPLY, LISTEN_KV, LISTEN_RESP, LISTEN_MEMCACHE };
 
 struct listen_address {
     enum listen_family family;

@@ -31,7 +31,7 @@ const struct option_spec options_table[OPTION_ID_COUNT] = {
                 "ADDRESS:PORT, [IPV6]:PORT, *:PORT (every IPv4 and IPv6 address) or unix:/PATH. "
                 "Port 0 takes any free port: see ready-file.\n"
                 "Behind it may follow ,handler=NAME: kv is the key-value protocol, resp that of "
-                "Redis on the same keys, reply parses "
+                "Redis and memcache the binary one of memcached on the same keys, reply parses "
                 "requests and gives a fixed answer, echo returns the bytes it gets (both for "
                 "measurements); and, for unix:, ,mode=OCTAL: the permissions of the socket file "
                 "(default 0660).\n"

@@ -35,8 +35,8 @@ void handler_output_free(struct handler_output *out)
 
 const struct handler_class *handler_class_named(const char *name)
 {
-    static const struct handler_class *const classes[] = {&handler_echo, &handler_reply,
-                                                          &handler_kv, &handler_resp};
+    static const struct handler_class *const classes[] = {
+        &handler_echo, &handler_reply, &handler_kv, &handler_resp, &handler_memcache};
     for (size_t i = 0; i < sizeof classes / sizeof classes[0]; i++) {
         if (strcmp(classes[i]->name, name) == 0)
             return classes[i];

@@ -127,6 +127,8 @@ extern const struct handler_class handler_reply;
 extern const struct handler_class handler_kv;
 /** Redis's commands on the store. */
 extern const struct handler_class handler_resp;
+/** The binary protocol of memcached on the store. */
+extern const struct handler_class handler_memcache;
 
 /** The class of that name, or NULL. */
 const struct handler_class *handler_class_named(const char *name);
