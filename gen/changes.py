@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Iterable, Iterator, Protocol, Sequence, Union
 
+import model as m
 from witness import Way, Witness
 
 
@@ -79,6 +80,8 @@ RULES = {rule.name: rule for rule in (
     Rule("arm-removed", "a choice has no form for a value any more", "no", "yes", "messages"),
     Rule("arm-changed", "a value of a choice stands for another form", "yes", "yes", "messages"),
     Rule("renamed", "a name; bytes stay the same, C programs change", "no", "no", "both"),
+    Rule("reserved", "a number or name was used, and nothing keeps it from being used again", "no",
+         "no", "both"),
     Rule("property", "the default port, the prefix of C names", "no", "no", "both"),
     Rule("unexplained", "bytes are read differently, and no rule says why", "yes", "yes", "both"),
 )}
@@ -97,6 +100,7 @@ class Change:
     frames: tuple[str, ...] = ()
     places: set[Place] = field(default_factory=set)
     aspects: frozenset[str] = frozenset()
+    file: str = ""   # that `line` is in, where it is an imported one
     note: str = ""   # why it breaks although no bytes show it
     # For each way the clearest witness, and how many changes it could show.
     best: dict[Way, tuple[int, Witness]] = field(default_factory=dict)
@@ -127,3 +131,19 @@ class Change:
 def _order(kept: tuple[int, Witness]) -> tuple[bool, bool]:
     """Requests first, and what old ones write."""
     return kept[1].way.frame == "response", not kept[1].way.is_old_writer
+
+
+def not_reserved(old: Sequence[m.Reserved], new: Sequence[m.Reserved],
+                 gone: Iterable[tuple[str, int]]) -> Iterator[str]:
+    """What could be used again with another meaning; `gone`: names and numbers without a user."""
+    kept: set[Union[int, str]] = {r.value for r in new}
+    for r in old:
+        if r.value not in kept:
+            yield f"{_spelled(r.value)} is no longer reserved"
+    for name, number in gone:
+        if number not in kept:
+            yield f"{number}, which was '{name}', is not reserved"
+
+
+def _spelled(value: Union[int, str]) -> str:
+    return str(value) if isinstance(value, int) else f'"{value}"'

@@ -10,7 +10,7 @@ import json
 from typing import AbstractSet, Any, Iterator, Sequence
 
 import model as m
-from changes import RULES, Change, Place
+from changes import RULES, Change, Place, not_reserved
 from cli import Failure
 from pairing import Pairing, pair, shapes_of, status_of
 from vectors import _spell
@@ -25,7 +25,7 @@ def compare(old: m.Protocol, new: m.Protocol) -> list[Change]:
     if bool(old.messages) != bool(new.messages):
         raise Failure("one of the two is a protocol of calls, the other one of messages")
     if old.messages:
-        return _sorted(compare_messages(old, new))
+        return _sorted(old, new, compare_messages(old, new))
     pairing = pair(old, new)
     changes = list(_Finder(pairing).changes())
     unexplained: list[Change] = []
@@ -38,11 +38,17 @@ def compare(old: m.Protocol, new: m.Protocol) -> list[Change]:
                 unexplained += owners if all(c.text != text for c in unexplained) else []
             for change in owners:
                 change.add(w, len(owners))
-    return _sorted([*changes, *unexplained])
+    return _sorted(old, new, [*changes, *unexplained])
 
 
-def _sorted(changes: Sequence[Change]) -> list[Change]:
-    return sorted(changes, key=lambda c: (not c.breaks, c.is_in_old, c.line))
+def _sorted(old: m.Protocol, new: m.Protocol, changes: Sequence[Change]) -> list[Change]:
+    """In the order in which they are told, each with its place in the file that it is in."""
+    made = sorted(changes, key=lambda c: (not c.breaks, c.is_in_old, c.line))
+    for change in made:
+        source = (old if change.is_in_old else new).source
+        file, change.line = source.place(change.line)
+        change.file = file.name if file is not source else ""
+    return made
 
 
 class _Finder:
@@ -126,6 +132,11 @@ class _Finder:
             self.answers(a, b, [a.name])
             for shape, other in shapes_of(self.pairing, a, b):
                 self.uses(a.name, shape, other, [a.name])
+        numbers = {c.number for c in self.new.calls}
+        gone = [(c.name, c.number or 0) for c in self.old.calls
+                if all(a is not c for a, _ in pairs) and c.number not in numbers]
+        for text in not_reserved(self.old.reserved, self.new.reserved, gone):
+            self.note("reserved", f"calls: {text}", self.new.span.line)
         self.any_call([a.name for a, _ in pairs])
 
     def any_call(self, names: list[str]) -> None:
@@ -206,6 +217,11 @@ class _Finder:
                           frames=both, aspects=frozenset([f"value {new.name} {v.value}"]))
             if before is not None:
                 self.value(old, new, before, v, is_status)
+        used = {v.value for v in new.values}
+        gone = [(v.name, v.value) for v in old.values
+                if v.name not in news and v.value not in used]
+        for text in not_reserved(old.reserved, new.reserved, gone):
+            self.note("reserved", f"enum {new.name}: {text}", new.span.line)
 
     def value(self, old: m.Enum, new: m.Enum, before: m.EnumValue, after: m.EnumValue,
               is_status: bool) -> None:
@@ -253,7 +269,7 @@ def text_of(changes: list[Change], names: tuple[str, str]) -> str:
     """For people: each change, then its witnesses."""
     lines: list[str] = []
     for change in changes:
-        place = f"{names[not change.is_in_old]}:{change.line}"
+        place = f"{change.file or names[not change.is_in_old]}:{change.line}"
         whom = " and ".join(sorted(change.breaks))
         says = f"breaks {whom}" if whom else "new clients ask the version first" if (
             change.rule.name == "call-added") else "breaks nobody"
@@ -274,7 +290,7 @@ def json_of(changes: list[Change]) -> str:
     return json.dumps({"caudex_changes": 1, "changes": [{
         "rule": c.rule.name, "text": c.text, "line": c.line,
         "description": "old" if c.is_in_old else "new", "breaks": sorted(c.breaks),
-        **({"note": c.note} if c.note else {}),
+        **({"file": c.file} if c.file else {}), **({"note": c.note} if c.note else {}),
         "witnesses": [{"writer": w.way.writer, "reader": w.way.reader, "frame": w.way.frame,
                        "bytes": w.data.hex(), "happens": w.happens} for w in c.found],
     } for c in changes]}, indent=2, ensure_ascii=False) + "\n"

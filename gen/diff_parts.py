@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Hashable, Iterator, Union
 
 import model as m
-from changes import RULES, Change
+from changes import RULES, Change, not_reserved
 from export_parts import expression_text
 from expressions import refs
 from pairing import Pairing, pair_enums, pairs
@@ -327,6 +327,10 @@ class _Finder:
                 text = f"enum {b.name}: '{v.name}' was {before.value} and is {v.value}"
                 self.value("value-number", text, a, b, v.value, v.span.line, False)
                 self.value("value-number", text, a, b, before.value, v.span.line, False)
+        used = {v.value for v in b.values}
+        gone = [(v.name, v.value) for v in a.values if v.name not in news and v.value not in used]
+        for text in not_reserved(a.reserved, b.reserved, gone):
+            self.note("reserved", f"enum {b.name}: {text}", b.span.line)
         if a.is_open != b.is_open:
             rule, what = ("enum-opened", "any number") if b.is_open else (
                 "enum-closed", "its values only")

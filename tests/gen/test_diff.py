@@ -154,6 +154,7 @@ CASES: list[tuple[str, list[tuple[str, str]], set[str]]] = [
                "    row { name }\n    response { name: content, more: point } | bad | row { name }")], BOTH),
     ("renamed", [("call forget", "call forgive")], set()),
     ("renamed", [("fast = 1", "quick = 1"), ("    /// A number.\n    turn:", "    /// A number.\n    hop:")], set()),
+    ("reserved", [("/// Forgets.\ncall forget = 0x02 {\n    request  { name }\n    response { }\n}\n", "")], {WRITERS}),
     ("property", [("port 7;", "port 8; prefix other;")], set()),
 ]
 

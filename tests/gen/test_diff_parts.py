@@ -25,6 +25,7 @@ from check import check  # noqa: E402
 from diagnostics import Report  # noqa: E402
 from interpret_parts import Reading, read_message  # noqa: E402
 from load import load  # noqa: E402
+from passes import understand  # noqa: E402
 from resolve import resolve  # noqa: E402
 from sample_parts import Sampler, TooLarge, Unlucky  # noqa: E402
 from source import SourceFile  # noqa: E402
@@ -206,6 +207,8 @@ CASES: list[tuple[str, list[tuple[str, str]], set[str]]] = [
     ("arm-removed", [("        else => words;\n", "        0x61 => words;\n")], {WRITERS}),
     ("arm-changed", [("none => nothing;", "none => words;")], BOTH),
     ("renamed", [("num: u16;", "number: u16;"), ("point = 1", "dot = 1"), ("point => point", "dot => point")], set()),
+    ("reserved", [("    or = 2;", "    or = 2;\n    reserved 9;")], set()),
+    ("reserved", [("    /// Or so.\n    or = 2;\n", "")], set()),
     ("property", [("port 7;", "port 8; prefix other;")], set()),
 ]
 
@@ -260,6 +263,9 @@ def plain(value: object) -> object:
 @pytest.mark.parametrize(("rule", "edits", "breaks"), CASES, ids=[f"{n}-{c[0]}" for n, c in enumerate(CASES)])
 def test_a_change_breaks_whom_its_rule_says(rule: str, edits: list[tuple[str, str]], breaks: set[str]) -> None:
     old, new = protocol_of(BASE), protocol_of(edited(edits))
+    if "reserved" in edited(edits):     # it is no change to reserve something, but to cease to
+        assert diff.compare(old, new) == []
+        old, new = new, old
     changes = diff.compare(old, new)
     assert rule in {c.rule.name for c in changes}, shown(changes)
     assert set().union(*(c.breaks for c in changes)) == breaks, shown(changes)
@@ -275,6 +281,21 @@ def test_every_rule_has_a_case() -> None:
 def test_a_description_does_not_differ_from_itself(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     assert diff.compare(protocol_of(text), protocol_of("// Again.\n" + text)) == []
+
+
+def test_a_change_in_an_imported_file_is_told_there(tmp_path: Path) -> None:
+    for name, number in (("old", 1), ("new", 2)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "main.cdx").write_text(
+            "/// A.\nprotocol x 1.0 { endian big; port 7; }\nimport \"more.cdx\";\n"
+            "/// A.\nmessage a {\n    /// A.\n    n: kind;\n}\n", encoding="utf-8")
+        (tmp_path / name / "more.cdx").write_text(
+            f"/// A.\nenum kind : u8 {{\n    /// One.\n    one = {number};\n}}\n", encoding="utf-8")
+    old, new = (understand(tmp_path / name / "main.cdx", "main.cdx", "", of_calls=False) for name in ("old", "new"))
+    assert old is not None and new is not None
+    changes = diff.compare(old, new)
+    assert {(c.rule.name, c.line) for c in changes} == {("value-number", 4)}
+    assert "more.cdx:4: value-number" in shown(changes)
 
 
 def test_a_change_is_told_with_its_witness() -> None:
