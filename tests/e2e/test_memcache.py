@@ -3,14 +3,25 @@
 
 from __future__ import annotations
 
+import re
+import socket
+import struct
 import subprocess
+import threading
+import time
+from pathlib import Path
 
+import kv
 import pylibmc
 import pytest
-from memcache import Answer, Memcached, Peer, counted, ends, request, stored
+import resp
+from memcache import NOOP_OPAQUE, OPCODES, Answer, Line, Memcached, Peer, message, response
+from memcache_scripts import (BEFORE_PAUSE, BEHIND_PAUSE, COUNT_EXTRAS, DIFFERENT, PAUSE_S, SAME,
+                              SAME_BYTES, SET_EXTRAS)
 from server import TIMEOUT_S, Server
 
 VALUE_MAX = 16 << 20
+OK, NOT_FOUND, EXISTS, TOO_LARGE = 0, 1, 2, 3
 
 
 @pytest.fixture(scope="module", params=["tcp", "unix", "two workers"])
@@ -32,7 +43,7 @@ def reference():
 def peer(server):
     """A connection to an empty store."""
     with Peer(server.connect()) as connected:
-        connected.ask("flush")
+        connected.ask_all(message("flush"))
         yield connected
 
 
@@ -40,218 +51,344 @@ def peer(server):
 def other(reference):
     """A connection to an empty memcached."""
     with Peer(reference.connect()) as connected:
-        connected.ask("flush")
+        connected.ask_all(message("flush"))
         yield connected
 
 
-# ---- the same answers as memcached ----
-
-# The version of "CAS" is that of the last answer that had one; of "OLD", the one before.
-CAS, OLD = -1, -2
-SCRIPTS = {
-    "get": [
-        ("get", b"k"), ("get_q", b"k"), ("get_k", b"k"), ("get_kq", b"k"),
-        ("set", b"k", b"v", stored(0xDEADBEEF)), ("get", b"k"), ("get_q", b"k"), ("get_k", b"k"), ("get_kq", b"k"),
-        ("set", b"k", b"", stored()), ("get", b"k"), ("get", b"k" * 250),
-    ],
-    "store": [
-        ("set", b"k", b"1", stored(1)), ("set_q", b"k", b"2", stored(2)), ("get", b"k"),
-        ("set", b"k", b"3", stored(3), CAS), ("set", b"k", b"4", stored(4), OLD), ("set_q", b"k", b"4", stored(4), OLD),
-        ("set", b"none", b"x", stored(), CAS), ("add", b"k", b"x", stored()), ("add_q", b"k", b"x", stored()),
-        ("add", b"a", b"x", stored()), ("add_q", b"b", b"x", stored()), ("add", b"c", b"x", stored(), CAS),
-        ("add", b"a", b"y", stored(), OLD), ("replace", b"none", b"x", stored()), ("replace_q", b"none", b"x", stored()),
-        ("replace", b"a", b"y", stored(9)), ("replace_q", b"a", b"z", stored(8)), ("get", b"a"),
-        ("replace", b"none", b"y", stored(9), CAS), ("get_k", b"b"),
-    ],
-    "extend": [
-        ("append", b"k", b"x"), ("append_q", b"k", b"x"), ("prepend", b"k", b"x"), ("prepend_q", b"k", b"x"),
-        ("set", b"k", b"mid", stored(5)), ("append", b"k", b"dle"), ("prepend", b"k", b"in the "), ("get", b"k"),
-        ("append_q", b"k", b"!"), ("prepend_q", b"k", b"right "), ("get", b"k"), ("append", b"k", b"?", b"", CAS),
-        ("append", b"k", b"?", b"", OLD), ("append", b"k", b""), ("get", b"k"),
-    ],
-    "delete": [
-        ("delete", b"k"), ("delete_q", b"k"), ("set", b"k", b"v", stored()), ("delete", b"k"), ("get", b"k"),
-        ("set", b"k", b"v", stored()), ("delete_q", b"k"), ("get", b"k"), ("set", b"k", b"v", stored()),
-        ("set", b"k", b"w", stored()), ("delete", b"k", b"", b"", OLD), ("delete", b"k", b"", b"", CAS),
-        ("set", b"k", b"v", stored()), ("flush",), ("get", b"k"), ("set", b"k", b"v", stored()), ("flush_q",), ("get", b"k"),
-        ("flush", b"", b"", ends(0)),
-    ],
-    "count": [
-        ("increment", b"n", b"", counted(1, 5, 0xFFFFFFFF)), ("increment_q", b"n", b"", counted(1, 5, 0xFFFFFFFF)),
-        ("increment", b"n", b"", counted(1, 5)), ("increment", b"n", b"", counted(10)), ("get", b"n"),
-        ("decrement", b"n", b"", counted(3)), ("get", b"n"), ("decrement_q", b"n", b"", counted(1)),
-        ("increment_q", b"n", b"", counted(5)), ("get", b"n"), ("decrement", b"m", b"", counted(1, 77)), ("get", b"m"),
-        ("increment", b"n", b"", counted((1 << 64) - 1)), ("increment", b"n", b"", counted((1 << 64) - 1)),
-        ("set", b"n", b"12", stored(7)), ("increment", b"n", b"", counted(1)), ("get", b"n"),
-        ("increment", b"n", b"", counted(1), CAS), ("increment", b"n", b"", counted(1), OLD),
-        ("set", b"n", b"x", stored()), ("increment", b"n", b"", counted(1)), ("increment_q", b"n", b"", counted(1)),
-        ("set", b"n", b"", stored()), ("increment", b"n", b"", counted(1)), ("set", b"n", b"-1", stored()),
-        ("increment", b"n", b"", counted(1)), ("set", b"n", b" 5", stored()), ("increment", b"n", b"", counted(1)),
-        ("set", b"n", b"5 x", stored()), ("increment", b"n", b"", counted(1)),
-        ("set", b"n", b"18446744073709551616", stored()), ("increment", b"n", b"", counted(1)),
-        ("set", b"n", b"18446744073709551615", stored()), ("increment", b"n", b"", counted(1)),
-        ("decrement", b"zero", b"", counted(1, 0)), ("decrement", b"zero", b"", counted(1, 9)),
-    ],
-    "touch": [
-        ("touch", b"k", b"", ends(10)), ("gat", b"k", b"", ends(10)), ("gat_q", b"k", b"", ends(10)),
-        ("gat_k", b"k", b"", ends(10)), ("gat_kq", b"k", b"", ends(10)), ("set", b"k", b"v", stored(3)),
-        ("touch", b"k", b"", ends(100)), ("gat", b"k", b"", ends(100)), ("gat_q", b"k", b"", ends(100)),
-        ("gat_k", b"k", b"", ends(0)), ("gat_kq", b"k", b"", ends(100)),
-        ("touch", b"k", b"", ends(60 * 60 * 24 * 30 + 1)), ("get", b"k"),
-        ("set", b"k", b"v", stored(3, 60 * 60 * 24 * 30 + 1)), ("get", b"k"),
-    ],
-    "others": [
-        ("noop",), (0x20,), (0x21, b"PLAIN", b"x"), (0x55,), (0xFF,), ("stat", b"nonsense"),
-    ],
-}
+def flags_of(number: int, expiration: int = 0) -> bytes:
+    """What comes with a value that is stored."""
+    return struct.pack(">II", number, expiration)
 
 
-def play(peer: Peer, script) -> list[list[tuple]]:
-    """What is answered to each request of the script."""
-    seen = [0, 0]
-    played = []
-    for step in script:
-        name, key, value, extras, cas, *_ = (*step, *(b"", b"", b"", 0)[len(step) - 1:], None)
-        cas = seen[cas] if cas < 0 else cas
-        answers = peer.ask(name, key, value, extras, cas)
-        seen += [answer.cas for answer in answers if answer.cas]
-        played.append([answer.comparable()[:2] + answer.comparable()[3:] for answer in answers])
-    return played
+# ---- the same bytes as memcached ----
 
 
-@pytest.mark.parametrize("name", SCRIPTS)
+def lines_of(text: str) -> list[Line]:
+    """The lines of a script."""
+    return [Line(line) for line in text.strip().splitlines()]
+
+
+@pytest.mark.parametrize("name", SAME)
 def test_a_script_is_answered_as_memcached_answers_it(peer, other, name):
-    """Every request of the script, one after the other."""
-    for step, ours, theirs in zip(SCRIPTS[name], play(peer, SCRIPTS[name]), play(other, SCRIPTS[name])):
-        assert ours == theirs, step
+    """Every request of the script, one after the other; also that a quiet one is not answered."""
+    for line in lines_of(SAME[name]):
+        assert peer.play([line]) == other.play([line]), line.text
 
 
-WRONG = {
-    "another magic": b"\x81" + request("noop")[1:],
-    "no key": request("get"),
-    "a value": request("get", b"k", b"v"),
-    "extras": request("get", b"k", b"", b"xxxx"),
-    "too few extras": request("set", b"k", b"v", b"xxxx"),
-    "a long key": request("get", b"k" * 251),
-    "a key that is longer than all": b"\x80\0\0\x09" + bytes(7) + b"\x05" + bytes(12) + b"x" * 9,
-    "a noop about something": request("noop", b"k"),
-    "a flush of something": request("flush", b"k"),
-    "a flush with odd extras": request("flush", b"", b"", b"xx"),
-    "a number without extras": request("increment", b"n"),
-    "quit": request("quit"),
-    "quit, quietly": request("quit_q"),
-    "requests behind a quit": request("quit") + request("noop"),
-}
+@pytest.mark.parametrize("name", SAME)
+def test_a_script_as_one_pipeline_is_answered_alike(peer, other, name):
+    """As many requests in one piece as do not need the answers of those before."""
+    piece: list[Line] = []
+    for line in lines_of(SAME[name]):
+        if line.refers:
+            assert peer.play(piece) == other.play(piece)
+            piece = []
+        piece.append(line)
+    assert peer.play(piece) == other.play(piece)
 
 
-@pytest.mark.parametrize("name", WRONG)
-def test_what_ends_a_connection_ends_it_as_memcached_does(server, reference, name):
-    """The same last words."""
-    with Peer(server.connect()) as ours, Peer(reference.connect()) as theirs:
-        assert [a.comparable() for a in ours.last(WRONG[name])] == [a.comparable() for a in theirs.last(WRONG[name])]
+def test_values_end_as_in_memcached(peer, other):
+    """In real time, however their end was set."""
+    before, behind = lines_of(BEFORE_PAUSE), lines_of(BEHIND_PAUSE)
+    assert peer.play(before) == other.play(before)
+    time.sleep(PAUSE_S)
+    for line in behind:
+        assert peer.play([line]) == other.play([line]), line.text
 
 
-# Where caudexd differs on purpose: memcache.md says why.
-def test_where_answers_differ(peer, other):
-    """Each difference is one that is listed."""
-    for one in (peer, other):
-        one.ask("set", b"n", b"10", stored())
-        one.ask("decrement", b"n", b"", counted(1))
-    assert peer.ask("get", b"n")[0].value == b"9"
-    assert other.ask("get", b"n")[0].value == b"9 "  # written over in its place
-    large = bytes((1 << 20) + 1)
-    assert peer.ask("set", b"large", large, stored())[0].status == 0
-    assert other.ask("set", b"large", large, stored())[0].status == 3
-    assert peer.ask("verbosity", b"", b"", ends(1))[0].status == 0
-    assert [a.status for a in peer.ask(0x55, b"key", b"value", b"ext")] == [0x81]
+def all_answers(sock: socket.socket, pieces: list[bytes]) -> list[bytes]:
+    """The responses to the pieces until the server closes."""
+    with Peer(sock) as one:
+        try:
+            for piece in pieces:
+                one.send(piece)
+            sock.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass  # it has closed already
+        return one.rest()
 
 
-# ---- limits ----
-
-def test_the_largest_value_fits_and_a_larger_one_does_not(server):
-    """It is told before its bytes are awaited; the connection ends."""
-    with Peer(server.connect()) as peer:
-        value = bytes(range(256)) * (VALUE_MAX // 256)
-        assert [a.status for a in peer.ask("set", b"k", value, stored())] == [0]
-        assert peer.ask("get", b"k")[0].value == value
-        assert [a.status for a in peer.ask("append", b"k", b"x")] == [3]
-        assert peer.ask("get", b"k")[0].value == value
-        peer.ask("delete", b"k")
-    with Peer(server.connect()) as peer:
-        head = request("set", b"k", b"", stored(), 0, 9)
-        head = head[:8] + (VALUE_MAX + 10).to_bytes(4, "big") + head[12:]
-        assert [(a.status, a.value, a.opaque) for a in peer.last(head)] == [(3, b"Too large.", 9)]
+@pytest.mark.parametrize("name", SAME_BYTES)
+def test_bytes_are_answered_as_memcached_answers_them(server, reference, name):
+    """Mistakes in the protocol, and whether the connection stays."""
+    data = SAME_BYTES[name]
+    expected = all_answers(reference.connect(), [data])
+    assert all_answers(server.connect(), [data]) == expected
+    assert all_answers(server.connect(), [data[i:i + 1] for i in range(len(data))]) == expected
 
 
-# ---- clients ----
+@pytest.mark.parametrize("why, data, answers", DIFFERENT, ids=[row[0] for row in DIFFERENT])
+def test_what_differs_differs_as_it_is_listed(peer, server, other, reference, why, data, answers):
+    """A difference that is gone is to be taken from the list."""
+    assert why and peer and other  # both are empty
+    assert all_answers(server.connect(), [data]) == answers
+    assert all_answers(reference.connect(), [data]) != answers
 
-def place(server: Server) -> str:
-    """What the tools of libmemcached take for --servers."""
-    return server.address[len("unix:"):] if server.address.startswith("unix:") else f"127.0.0.1:{server.port}"
+
+def test_every_opcode_is_in_a_script():
+    """Nothing that is served is left out of the comparison."""
+    used = {line.opcode for text in SAME.values() for line in lines_of(text)}
+    used |= {data[25] for name, data in SAME_BYTES.items() if data[24:25] == b"\x80"}
+    named = {OPCODES.get(opcode, opcode) for opcode in used}
+    different = {data[1] for _, data, _ in DIFFERENT} | {data[25] for _, data, _ in DIFFERENT
+                                                         if len(data) > 25}
+    assert set(OPCODES.values()) <= named | different
 
 
-def tool(name: str, *args: str) -> str:
+# ---- bounds, time, and the store behind it ----
+
+
+def test_bounds_of_values(server, peer):
+    """16 MiB are stored; what is larger is refused, and what was there stays."""
+    large = b"v" * VALUE_MAX
+    peer.ask("set", b"old", b"v", SET_EXTRAS)
+    assert peer.ask("set", b"k", large, SET_EXTRAS).status == OK
+    assert peer.ask("get", b"k").value == large
+    for opcode in ("append", "prepend"):
+        answer = peer.ask(opcode, b"k", b"x")
+        assert (answer.status, answer.value) == (TOO_LARGE, b"Too large.")
+    with Peer(server.connect()) as one:
+        one.send(message("set", b"old", b"", SET_EXTRAS, total=8 + 3 + VALUE_MAX + 1))
+        assert one.rest() == [response("set", b"Too large.", status=TOO_LARGE)]
+    assert peer.ask("get", b"old").value == b"v"
+
+
+def test_a_flush_may_wait(server, peer):
+    """What was stored before its time is gone then, on any connection; what comes later stays."""
+    peer.ask("set", b"k", b"v", SET_EXTRAS)
+    assert peer.ask("flush", b"", b"", struct.pack(">I", 1)).status == OK
+    assert peer.ask("get", b"k").status == OK
+    time.sleep(2)
+    with Peer(server.connect()) as one:
+        assert one.ask("get", b"k").status == NOT_FOUND
+        one.ask("set", b"k", b"w", SET_EXTRAS)
+    assert peer.ask("get", b"k").value == b"w"
+
+
+def test_a_flush_that_waits_is_taken_back_by_one_that_does_not(peer):
+    """The last one counts."""
+    peer.ask("flush", b"", b"", struct.pack(">I", 1))
+    peer.ask("flush")
+    peer.ask("set", b"k", b"v", SET_EXTRAS)
+    time.sleep(2)
+    assert peer.ask("get", b"k").status == OK
+
+
+def test_the_store_is_that_of_the_other_protocols():
+    """Keys of one protocol are those of the others; flags stay where they belong."""
+    listen = [f"127.0.0.1:0,handler={handler}" for handler in ("memcache", "kv", "resp")]
+    with Server(listen=listen) as server, Peer(server.connect()) as peer:
+        with kv.Peer(server.connect(1)) as own:
+            peer.ask("set", b"/img", b"cdn-a", flags_of(7))
+            match = own.one("match", b"/img/cats/1.jpg")
+            assert (match.status, match.key) == ("ok", b"/img") and match.val.endswith(b"cdn-a")
+            assert own.one("put", b"n", b"41").status == "ok"
+        assert struct.unpack(">Q", peer.ask("incr", b"n", b"", COUNT_EXTRAS).value) == (42,)
+        answer = peer.ask("get", b"n")
+        assert (answer.extras, answer.value) == (flags_of(0)[:4], b"42")
+        with resp.Peer(server.connect(2)) as redis:
+            assert resp.value(redis.ask("LPM", "/img/cats")) == [b"/img", b"cdn-a"]
+            assert resp.value(redis.ask("APPEND", "/img", "1")) == 6
+        answer = peer.ask("get", b"/img")
+        assert (answer.extras, answer.value) == (flags_of(7)[:4], b"cdn-a1")
+
+
+# ---- many requests, many connections ----
+
+
+def test_a_deep_pipeline_of_quiet_requests(peer):
+    """Stored without an answer, read with one for each that is there."""
+    count = 30000
+    stored = b"".join(message("setq", b"k%d" % n, b"v%d" % n, flags_of(n)) for n in range(count))
+    assert peer.ask_all(stored) == []
+    wanted = b"".join(message("getkq", b"k%d" % (2 * n), opaque=n) for n in range(count))
+    answers = [Answer(data) for data in peer.ask_all(wanted)]
+    assert [(a.opaque, a.key, a.value, a.extras) for a in answers] == [
+        (n, b"k%d" % (2 * n), b"v%d" % (2 * n), flags_of(2 * n)[:4]) for n in range(count // 2)]
+
+
+def test_numbers_are_counted_once_for_each_request(server, peer):
+    """Four connections at a time, pipelined."""
+    count, threads = 5000, []
+
+    def work() -> None:
+        with Peer(server.connect()) as one:
+            assert one.ask_all(message("incrq", b"n", b"", COUNT_EXTRAS) * count) == []
+
+    peer.ask("set", b"n", b"0", SET_EXTRAS)
+    for _ in range(4):
+        threads.append(threading.Thread(target=work))
+        threads[-1].start()
+    for thread in threads:
+        thread.join()
+    assert peer.ask("get", b"n").value == b"%d" % (4 * count)
+
+
+def test_a_version_is_won_by_one(server, peer):
+    """Of many that store with the same version."""
+    with Peer(server.connect()) as one:
+        for n in range(200):
+            cas = peer.ask("set", b"k", b"%d" % n, SET_EXTRAS).cas
+            for connection in (peer, one):
+                connection.send(message("set", b"k", b"x", SET_EXTRAS, cas=cas))
+            statuses = {Answer(connection.reply()).status for connection in (peer, one)}
+            assert statuses == {OK, EXISTS}
+
+
+def test_answers_larger_than_any_buffer_wait_for_their_reader(server, peer):
+    """800 MiB asked for at once: the server holds only a part of them."""
+    large = b"v" * (4 << 20)
+    peer.ask("set", b"k", large, SET_EXTRAS)
+    peer.send(message("get", b"k") * 200 + message("noop", opaque=NOOP_OPAQUE))
+    with Peer(server.connect()) as one:
+        assert one.ask("noop").status == OK
+        rss = int(re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{server.pid}/status").read_text())[1])
+        assert rss < 500 * 1024  # with room for what a sanitizer keeps
+    for _ in range(200):
+        assert Answer(peer.reply()).value == large
+    assert Answer(peer.reply()).opaque == NOOP_OPAQUE
+
+
+def stats_of(peer: Peer, group: bytes = b"") -> dict[str, str]:
+    """What `stat` answers."""
+    answers = [Answer(data) for data in peer.ask_all(message("stat", group))]
+    assert (answers[-1].key, answers[-1].value) == (b"", b"")
+    return {answer.key.decode(): answer.value.decode() for answer in answers[:-1]}
+
+
+def test_stat(server, peer):
+    """The counts of all loops, under memcached's names."""
+    before = stats_of(peer)
+    with Peer(server.connect()) as one:
+        one.ask_all(message("set", b"k", b"v", SET_EXTRAS) + message("get", b"k") * 3
+                    + message("get", b"none") + message("touch", b"k", b"", b"\0\0\0\0")
+                    + message("touch", b"none", b"", b"\0\0\0\0"))
+    after = stats_of(peer)
+    changed = {name: int(after[name]) - int(before[name])
+               for name in ("cmd_get", "cmd_set", "cmd_touch", "get_hits", "get_misses",
+                            "touch_hits", "touch_misses", "curr_items")}
+    assert changed == {"cmd_get": 4, "cmd_set": 1, "cmd_touch": 2, "get_hits": 3, "get_misses": 1,
+                       "touch_hits": 1, "touch_misses": 1, "curr_items": 1}
+    assert (after["pid"], after["version"]) == (str(server.pid), "1.6.18")
+    assert stats_of(peer, b"settings")["item_size_max"] == str(VALUE_MAX)
+
+
+# ---- memcached's own tools ----
+
+
+@pytest.fixture(scope="module", params=[1, 2], ids=["one worker", "two workers"])
+def tcp(request):
+    """A server for tools that know no unix sockets."""
+    with Server(f"--workers={request.param}", handler="memcache") as running:
+        yield running
+
+
+def tool(name: str, server: Server, *args: str, code: int = 0, **options) -> str:
     """What a tool of libmemcached prints."""
-    done = subprocess.run([name, *args], capture_output=True, check=False, timeout=TIMEOUT_S * 6)
-    assert done.returncode == 0, (args, done.stdout, done.stderr)
-    return done.stdout.decode()
+    done = subprocess.run([name, f"--servers={server.address}", "--binary", *args],
+                          capture_output=True, check=False, text=True, timeout=TIMEOUT_S * 6,
+                          stdin=subprocess.DEVNULL, **options)
+    assert done.returncode == code, (name, args, done.returncode, done.stdout, done.stderr)
+    return done.stdout
 
 
-def test_memccapable_finds_the_binary_protocol(server):
-    """The tests of a memcached by its own authors."""
-    if server.address.startswith("unix:"):
-        pytest.skip("it takes a host and a port")
-    said = tool("memccapable", "-h", "127.0.0.1", "-p", str(server.port), "-b")
-    assert "All tests passed" in said and said.count("[pass]") >= 27, said
+def test_memccapable(tcp):
+    """Every test of its binary suite."""
+    done = subprocess.run(["memccapable", "-h", "127.0.0.1", "-p", str(tcp.port), "-b"],
+                          capture_output=True, check=False, text=True, timeout=TIMEOUT_S * 6)
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout + done.stderr
+    assert done.stdout.endswith("All tests passed\n")
+    assert done.stdout.count("[pass]") == 27 and "[FAIL]" not in done.stdout
 
 
-def test_the_tools_of_libmemcached(server, tmp_path):
-    """memccp, memccat, memcexist, memctouch, memcrm, memcstat, memcflush, memcslap."""
-    file = tmp_path / "file"
-    file.write_bytes(b"content\n" * 1000)
-    at = f"--servers={place(server)}"
-    tool("memccp", "--binary", at, str(file))
-    assert tool("memccat", "--binary", at, "file") == "content\n" * 1000 + "\n"
-    tool("memcexist", "--binary", at, "file")
-    tool("memctouch", "--binary", at, "--expire=100", "file")
-    assert "pid" in tool("memcstat", "--binary", at)
-    tool("memcrm", "--binary", at, "file")
-    tool("memcflush", "--binary", at)
-    for test in ("set", "get", "mget"):
-        tool("memcslap", "--binary", at, f"--test={test}", "--concurrency=4", "--execute-number=500",
-             "--initial-load=500")
+@pytest.mark.parametrize("test", ["set", "get", "mget"])
+def test_memcslap(tcp, test):
+    """Several threads, so many requests each."""
+    out = tool("memcslap", tcp, "--concurrency=4", "--execute-number=2000", f"--test={test}",
+               "--flush")
+    assert "Time total:" in out
+    with Peer(tcp.connect()) as peer:
+        assert int(stats_of(peer)["curr_items"]) >= 2000
 
 
-def test_pylibmc(server):
-    """A client in C with Python around it."""
-    client = pylibmc.Client([place(server)], binary=True, behaviors={"cas": True, "tcp_nodelay": True})
-    client.flush_all()
-    assert client.set("k", {"a": [1, 2.5, "ü"]}) and client.get("k") == {"a": [1, 2.5, "ü"]}
-    assert client.set("n", 5) and client.incr("n", 3) == 8 and client.decr("n") == 7
-    assert not client.add("k", 1)
+def test_memccp_memccat_and_the_others(tcp, tmp_path):
+    """Files in and out, and what the other tools do."""
+    content = bytes(range(256)) * 1000
+    (tmp_path / "file").write_bytes(content)
+    tool("memccp", tcp, "--set", "--flags=77", "file", cwd=tmp_path)
+    tool("memccat", tcp, f"--file={tmp_path}/out", "file")
+    assert (tmp_path / "out").read_bytes() == content
+    with Peer(tcp.connect()) as peer:
+        assert peer.ask("get", b"file").extras == flags_of(77)[:4]
+    assert tool("memccat", tcp, "--flags", "file", errors="replace").startswith("77\n")
+    tool("memcexist", tcp, "file")
+    tool("memcexist", tcp, "none", code=1)
+    tool("memctouch", tcp, "--expire=1000", "file")
+    tool("memcrm", tcp, "file")
+    tool("memcexist", tcp, "file", code=1)
+    tool("memccp", tcp, "file", cwd=tmp_path)
+    tool("memcflush", tcp)
+    tool("memcexist", tcp, "file", code=1)
+
+
+def test_memcstat(tcp):
+    """It shows what `stat` answers."""
+    out = tool("memcstat", tcp)
+    assert re.search(r"curr_items: \d+", out) and re.search(rf"pid: {tcp.pid}\b", out)
+
+
+# ---- pylibmc ----
+
+
+@pytest.fixture
+def client(server, peer):
+    """pylibmc in binary mode, on an empty store."""
+    assert peer
+    place = server.address.removeprefix("unix:")
+    connected = pylibmc.Client([place], binary=True, behaviors={"cas": True, "tcp_nodelay": True})
+    yield connected
+    connected.disconnect_all()
+
+
+def test_pylibmc(client):
+    """Values, numbers, versions, their end."""
+    assert client.set("k", b"v") and client.get("k") == b"v"
+    assert client.get("none") is None and client.get("none", 5) == 5
+    for value in ("text", 17, 1 << 70, 2.5, True, {"a": [1, None]}, b"\0\xff" * 5000):
+        assert client.set("typed", value) and client.get("typed") == value
+    assert client.set("packed", "long " * 10000, min_compress_len=100)
+    assert client.get("packed") == "long " * 10000
+    assert client.add("n", "5") and not client.add("n", "6")
+    assert client.incr("n") == 6 and client.incr("n", 10) == 16 and client.decr("n", 20) == 0
     with pytest.raises(pylibmc.NotFound):
-        client.replace("none", 1)
-    client.set("s", b"mid")
-    assert client.append("s", b"dle") and client.prepend("s", b"a ") and client.get("s") == b"a middle"
-    value, cas = client.gets("s")
-    assert client.cas("s", b"changed", cas) and not client.cas("s", b"again", cas)
-    many = {f"key{i}": f"value {i}" for i in range(1000)}
-    assert client.set_multi(many) == []
-    assert client.get_multi(list(many)) == many
-    assert client.delete_multi(list(many)) and client.get_multi(list(many)) == {}
-    assert client.touch("s", 100) and not client.touch("none", 100)
-    assert client.delete("s") and client.get("s") is None
-    assert client.get_stats()
+        client.incr("none")
+    assert client.replace("k", b"w")
+    with pytest.raises(pylibmc.NotFound):
+        client.replace("none", b"w")
+    assert client.append("k", b"x") and client.prepend("k", b"v") and client.get("k") == b"vwx"
+    assert not client.append("none", b"x")
+    assert client.touch("k", 1000) and not client.touch("none", 1000)
+    assert client.delete("k") and not client.delete("k")
+    assert client.set("short", b"v", time=1)
+    time.sleep(2)
+    assert client.get("short") is None
 
 
-def test_all_protocols_see_the_same_keys():
-    """What one writes, the others read."""
-    listen = ["127.0.0.1:0,handler=memcache", "127.0.0.1:0,handler=resp"]
-    with Server(listen=listen) as server:
-        with Peer(server.connect(0)) as peer, server.connect(1) as redis:
-            peer.ask("set", b"/a/b", b"value", stored(7))
-            redis.sendall(b"LPM /a/b/c\r\nAPPEND /a/b s\r\n")
-            expected = b"*2\r\n$4\r\n/a/b\r\n$5\r\nvalue\r\n:6\r\n"
-            assert redis.recv(len(expected), 0x100) == expected  # MSG_WAITALL
-            answer: Answer = peer.ask("get", b"/a/b")[0]
-            assert (answer.value, answer.extras) == (b"values", b"\0\0\0\7")
+def test_pylibmc_versions(client):
+    """A value that someone else has changed is not stored over."""
+    client.set("k", b"a")
+    value, cas = client.gets("k")
+    assert value == b"a" and client.cas("k", b"b", cas) and not client.cas("k", b"c", cas)
+    assert client.get("k") == b"b"
+
+
+def test_pylibmc_many(client):
+    """Many at a time, which go as quiet requests."""
+    values = {f"k{n}": n for n in range(3000)}
+    assert client.set_multi(values) == []
+    assert client.get_multi([*values, "none"]) == values
+    assert client.delete_multi([f"k{n}" for n in range(1000)])
+    assert len(client.get_multi(list(values))) == 2000
+    stats = client.get_stats()[0][1]
+    assert int(stats["curr_items"]) == 2000
+    assert client.flush_all() and client.get_multi(list(values)) == {}
