@@ -38,7 +38,7 @@ CALLS_ALLOWED = frozenset(["delete"])
 STATE = frozenset(
     """
     offset begin error_at cs acc left field reason
-    core client fn arg row row_arg reply sent_rid mark sent waiter is_last
+    core client encoder fn arg row row_arg reply sent_rid mark sent waiter is_last
     at bounds end frame in n nbytes next outcome p pieces q r s spill start whole wire
     any_shapes call fail find_in find_shape found i shapes shapes_of_any shapes_of_call take_reply
     wait_begin wait_end abort free malloc memcmp memcpy memset take_bytes take_number
@@ -80,7 +80,7 @@ def unsigned(width: int) -> str:
 # Functions of every frame, as {prefix}_{frame}_{name}.
 FRAME_FUNCTIONS = (
     "parser_init parser_restart feed error need is_between offset parser_check size encode "
-    "parser"
+    "encode_start encode_next encoder parser"
 ).split()
 # Limits of every frame.
 FRAME_LIMITS = "nbytes_min nbytes_max spill_nbytes_max head_nbytes parser_nbytes".split()
@@ -111,7 +111,7 @@ def of_file_scope(p: m.Protocol) -> Iterator[tuple[str, str, Span]]:
             yield f"value '{v.name}'", upper(join(p.prefix, e.name, v.name)), v.span
     for s in p.structs:
         yield f"struct '{s.name}'", join(p.prefix, s.name), s.span
-        for name in ("size", "decode"):
+        for name in ("size", "decode", "encode"):
             yield f"struct '{s.name}'", join(p.prefix, s.name, name), s.span
         for x in s.fields:
             yield f"field '{x.name}'", upper(f"{p.prefix}__field_{s.name}_{x.name}"), x.span
@@ -130,7 +130,8 @@ def _of_messages(p: m.Protocol) -> Iterator[tuple[str, str, Span]]:
         for v in e.values:
             yield f"value '{v.name}'", upper(join(p.prefix, e.name, v.name)), v.span
     for s in p.structs:
-        for name in ("", "size", "encode", "next", "nbytes", "fill", "put", "view"):
+        for name in ("", "size", "encode", "encode_start", "encode_next", "encoder", "next", "nbytes",
+                     "fill", "put", "pour", "view"):
             yield f"struct '{s.name}'", join(p.prefix, s.name, name), s.span
         for x in s.parts:
             yield f"field '{x.name}'", upper(f"{p.prefix}__field_{s.name}_{x.name}"), x.span

@@ -233,6 +233,50 @@ static void an_encoder_without_room_writes_nothing(void **state)
     guard_close(&guard);
 }
 
+static void a_typed_frame_is_written_in_pieces_with_its_body_encoded_before(void **state)
+{
+    (void)state;
+    uint8_t body[9], whole[64], piece[64];
+    struct cdx_out out = {body, body + sizeof body - 1};
+    assert_int_equal(kv_put_if_args_encode(&out, &put_if), CDX_MORE);
+    assert_ptr_equal(out.next, body);
+    out.end++;
+    assert_int_equal(kv_put_if_args_encode(&out, &put_if), CDX_OK);
+    assert_ptr_equal(out.next, body + sizeof body);
+    out = (struct cdx_out){whole, whole + sizeof whole};
+    assert_int_equal(kv_put_if_request_encode(&out, RID, KEY, &put_if), CDX_OK);
+    const size_t n = (size_t)(out.next - whole);
+
+    struct kv_request_encoder encoder;
+    assert_int_equal(kv_request_encode_start(&encoder, KV_CALL_PUT_IF, RID, KEY,
+                                             cdx_bytes_of(body, sizeof body)),
+                     CDX_OK);
+    for (size_t at = 0; at < n; at++) {
+        out = (struct cdx_out){piece + at, piece + at + 1};
+        assert_int_equal(kv_request_encode_next(&encoder, &out), at + 1 < n ? CDX_MORE : CDX_OK);
+    }
+    assert_memory_equal(piece, whole, n);
+}
+
+static void an_encoder_refuses_before_the_first_byte(void **state)
+{
+    (void)state;
+    static const uint8_t key[KV_PATH_NBYTES_MAX + 1];
+    struct kv_request_encoder asking;
+    struct kv_response_encoder answering;
+    const struct kv_list_args unknown = {7, 99, {NULL, 0}};
+    uint8_t room[64];
+    struct cdx_out out = {room, room + sizeof room};
+    assert_int_equal(kv_request_encode_start(&asking, 0xfe, RID, KEY, VAL), CDX_INVALID);
+    assert_int_equal(kv_request_encode_start(&asking, KV_CALL_GET, RID,
+                                             cdx_bytes_of(key, sizeof key), cdx_empty()),
+                     CDX_TOO_LONG);
+    assert_int_equal(kv_request_encode_start(&asking, KV_CALL_GET, RID, KEY, VAL), CDX_TOO_LONG);
+    assert_int_equal(kv_response_encode_start(&answering, 0xfe, RID, KEY, VAL), CDX_INVALID);
+    assert_int_equal(kv_list_args_encode(&out, &unknown), CDX_INVALID);
+    assert_ptr_equal(out.next, room);
+}
+
 /* Parses the frame at every cut; the log's first line. */
 static void expect_parsed(const struct frame *f, struct cdx_bytes wire)
 {
@@ -401,6 +445,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_typed_encoder_writes_the_frame_of_the_description),
         cmocka_unit_test(an_encoder_without_room_writes_nothing),
+        cmocka_unit_test(a_typed_frame_is_written_in_pieces_with_its_body_encoded_before),
+        cmocka_unit_test(an_encoder_refuses_before_the_first_byte),
         cmocka_unit_test(what_is_encoded_is_parsed_and_encodes_to_the_same),
         cmocka_unit_test(fields_over_their_limits_are_not_encoded),
         cmocka_unit_test(values_that_the_description_lacks_are_not_encoded),

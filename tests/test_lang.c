@@ -604,6 +604,29 @@ static void sentences_are_written_only_as_they_can_be_read(void **state)
     assert_int_equal(lang_sentence_encode(&out, &m), CDX_TOO_LONG);
 }
 
+static void what_cannot_be_read_is_refused_before_the_first_byte_is_written(void **state)
+{
+    (void)state;
+    struct lang_sentence_encoder encoder;
+    struct lang_sentence m = {.first = 'p', .next = 'x' | 'y' << 8};
+    m.part.plain.text = CDX_STR("plain");
+    m.bytes = (struct cdx_list){CDX_STR("xy"), 2};
+    assert_int_equal(lang_sentence_encode_start(&encoder, &m), CDX_OK);
+    sentence_in_pieces(&m);
+    m.next++; /* announces what does not come */
+    assert_int_equal(lang_sentence_encode_start(&encoder, &m), CDX_INVALID);
+    sentence_in_pieces(&m);
+    m.next--;
+    m.first = 'q';
+    assert_int_equal(lang_sentence_encode_start(&encoder, &m), CDX_INVALID);
+    m.first = 'p';
+    m.entries = (struct cdx_list){CDX_STR("\0\0\0\0"), 3};
+    assert_int_equal(lang_sentence_encode_start(&encoder, &m), CDX_INVALID);
+    static const uint8_t many[18];
+    m.entries = (struct cdx_list){cdx_bytes_of(many, sizeof many), 9};
+    assert_int_equal(lang_sentence_encode_start(&encoder, &m), CDX_TOO_LONG);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -634,6 +657,7 @@ int main(void)
         cmocka_unit_test(what_was_looked_at_can_be_refused),
         cmocka_unit_test(elements_together_stay_within_their_bytes),
         cmocka_unit_test(sentences_are_written_only_as_they_can_be_read),
+        cmocka_unit_test(what_cannot_be_read_is_refused_before_the_first_byte_is_written),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "pieces.h"
 #include "split.h"
 #include <caudex/tiny.h>
 
@@ -113,6 +114,62 @@ static void responses_are_written_in_the_order_of_the_description(void **state)
                  "more need=10 field=words between\n");
 }
 
+static void start_request(void *encoder, const void *message)
+{
+    const struct tiny_request *m = message;
+    assert_int_equal(tiny_request_encode_start(encoder, m->serial, m->op, m->moment, m->name,
+                                               m->flags, m->data, m->sum),
+                     CDX_OK);
+}
+
+static enum cdx_status next_request(void *encoder, struct cdx_out *out)
+{
+    return tiny_request_encode_next(encoder, out);
+}
+
+static void start_response(void *encoder, const void *message)
+{
+    const struct tiny_response *m = message;
+    assert_int_equal(
+        tiny_response_encode_start(encoder, m->words, m->serial, m->note, m->data, m->result),
+        CDX_OK);
+}
+
+static enum cdx_status next_response(void *encoder, struct cdx_out *out)
+{
+    return tiny_response_encode_next(encoder, out);
+}
+
+static void what_is_parsed_is_written_in_pieces_as_it_came(void **state)
+{
+    (void)state;
+    static const char answer[] = "\1w\4\3\2\1\2nn\1\0d\2\1";
+    const struct cdx_bytes asked[] = {cdx_bytes_of(everything, sizeof everything - 1),
+                                      cdx_bytes_of(move, sizeof move - 1)};
+    struct cdx_spill spill;
+    cdx_spill_init(&spill);
+    for (size_t i = 0; i < 2; i++) {
+        struct tiny_request_parser parser;
+        struct tiny_request_encoder encoder;
+        struct tiny_request m;
+        const uint8_t *next = asked[i].data;
+        tiny_request_parser_init(&parser);
+        assert_int_equal(tiny_request_feed(&parser, &spill, &next, cdx_bytes_end(asked[i]), &m),
+                         CDX_OK);
+        pieces_expect(&(struct pieces_source){&encoder, start_request, next_request, &m}, asked[i]);
+    }
+    const struct cdx_bytes answered = cdx_bytes_of(answer, sizeof answer - 1);
+    struct tiny_response_parser parser;
+    struct tiny_response_encoder encoder;
+    struct tiny_response m;
+    const uint8_t *next = answered.data;
+    tiny_response_parser_init(&parser);
+    assert_int_equal(tiny_response_feed(&parser, &spill, &next, cdx_bytes_end(answered), &m),
+                     CDX_OK);
+    pieces_expect(&(struct pieces_source){&encoder, start_response, next_response, &m}, answered);
+    cdx_spill_free(&spill);
+}
+
 static void requests_are_parsed_however_they_are_cut(void **state)
 {
     (void)state;
@@ -195,6 +252,7 @@ int main(void)
         cmocka_unit_test(requests_are_written_in_the_order_of_the_description),
         cmocka_unit_test(responses_are_written_in_the_order_of_the_description),
         cmocka_unit_test(requests_are_parsed_however_they_are_cut),
+        cmocka_unit_test(what_is_parsed_is_written_in_pieces_as_it_came),
         cmocka_unit_test(every_end_inside_a_message_says_what_is_missing),
         cmocka_unit_test(errors_stand_where_the_field_begins),
         cmocka_unit_test(the_sizes_are_those_of_the_description),

@@ -277,6 +277,45 @@ static void check_encoder(const struct vector *v)
     free(room);
 }
 
+/* What the encoder that resumes writes, in pieces of `step` behind a first one. */
+static void encode_cut(const struct vector *v, const struct guard *guard, size_t first, size_t step)
+{
+    union {
+        struct kv_request_encoder request;
+        struct kv_response_encoder response;
+    } encoder;
+    enum cdx_status status =
+        is_request
+            ? kv_request_encode_start(&encoder.request, v->selector, v->rid, v->key, v->val)
+            : kv_response_encode_start(&encoder.response, v->selector, v->rid, v->key, v->val);
+    assert_int_equal(status, CDX_OK);
+    for (size_t at = 0, room = first; at < v->len; room = step) {
+        const size_t n = room < v->len - at ? room : v->len - at;
+        uint8_t *piece = guard_place(guard, v->bytes, n);
+        struct cdx_out out = {piece, piece + n};
+        memset(piece, 0xa5, n);
+        status = is_request ? kv_request_encode_next(&encoder.request, &out)
+                            : kv_response_encode_next(&encoder.response, &out);
+        assert_ptr_equal(out.next, piece + n);
+        assert_memory_equal(piece, v->bytes + at, n);
+        at += n;
+        assert_int_equal(status, at < v->len ? CDX_MORE : CDX_OK);
+    }
+}
+
+static void check_encoder_in_pieces(const struct vector *v, const struct guard *guard)
+{
+    if (v->len <= EVERY_CUT_NBYTES_MAX)
+        for (size_t step = 1; step <= v->len; step++)
+            encode_cut(v, guard, step, step);
+    encode_cut(v, guard, 1448, 1448);
+    for (size_t cut = 0; cut < v->len; cut++) {
+        if (v->len > EVERY_CUT_NBYTES_MAX && cut == NEAR_ENDS_NBYTES)
+            cut = v->len - NEAR_ENDS_NBYTES;
+        encode_cut(v, guard, cut, v->len - cut);
+    }
+}
+
 /* The call of "match: ok of example 1", or CDX_CLIENT_CALL_NONE for vectors of no example. */
 static uint16_t example_call(const struct vector *v)
 {
@@ -335,8 +374,10 @@ static void check_vector(struct vector *v)
     current = v->title;
     struct guard guard = guard_open(v->len);
     check_cuts(v, &guard);
-    if (!v->is_error)
+    if (!v->is_error) {
         check_encoder(v);
+        check_encoder_in_pieces(v, &guard);
+    }
     if (!is_request)
         check_client(v);
     guard_close(&guard);

@@ -40,6 +40,16 @@ struct cdx_out {
 };
 
 /**
+ * The part of an encoding that a resumable encoder writes. All of the encoding is put through it:
+ * `skip` bytes are dropped, then the room is filled, and what is left over is dropped too.
+ */
+struct cdx_slice {
+    size_t skip;
+    uint8_t *next;
+    uint8_t *end;
+};
+
+/**
  * The bytes of the current message that lay in buffers which are gone.
  * It grows as bytes arrive, never as they are announced, and is owned by
  * whoever owns the connection; one spill serves one parser.
@@ -122,6 +132,36 @@ static inline uint8_t *cdx_put(uint8_t *p, struct cdx_bytes bytes)
     if (bytes.data != NULL)
         memcpy(p, bytes.data, bytes.len);
     return p + bytes.len;
+}
+
+/* How many of the next `n` bytes of an encoding are to be written; `skip` is brought up to date. */
+static inline size_t cdx_slice_take(struct cdx_slice *slice, size_t n, size_t *skipped)
+{
+    const size_t room = (size_t)(slice->end - slice->next);
+    *skipped = n < slice->skip ? n : slice->skip;
+    slice->skip -= *skipped;
+    n -= *skipped;
+    return n < room ? n : room;
+}
+
+/** Puts the next bytes of an encoding through the slice. */
+static inline void cdx_slice_put(struct cdx_slice *slice, struct cdx_bytes bytes)
+{
+    size_t skipped;
+    const size_t n = cdx_slice_take(slice, bytes.len, &skipped);
+    if (n > 0)
+        memcpy(slice->next, bytes.data + skipped, n);
+    slice->next += n;
+}
+
+/** Puts `nbytes` zeros through the slice. */
+static inline void cdx_slice_put_zeros(struct cdx_slice *slice, size_t nbytes)
+{
+    size_t skipped;
+    const size_t n = cdx_slice_take(slice, nbytes, &skipped);
+    if (n > 0)
+        memset(slice->next, 0, n);
+    slice->next += n;
 }
 
 /* ---- byte order: any alignment ---- */
