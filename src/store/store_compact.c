@@ -167,13 +167,25 @@ static void bucket_move(struct store *store, struct store_bucket *bucket)
 
 /* ---- running ---- */
 
-/* Whether much memory is held for little. */
+/* Forks with old versions, and blocks on their way to be freed: what does not move. */
+static uint64_t waiting(const struct store *store)
+{
+    return store->reclaim.versions.count +
+           (store->limbo.open != NULL || store->limbo.closed != NULL);
+}
+
+/*
+ * Whether much memory is held for little: as much was freed since the last compaction began, or
+ * most of what could not move then can now.
+ */
 static bool is_worth_while(const struct store *store)
 {
     uint64_t live = store_arena_live_nbytes(&store->arena);
     uint64_t idle = store->arena.nbytes - live;
-    return idle > STORE_COMPACT_NBYTES_MIN && idle > live / 3 &&
-           store->compaction.freed_nbytes > STORE_COMPACT_NBYTES_MIN &&
+    const struct store_compaction *c = &store->compaction;
+    bool freed = c->freed_nbytes > STORE_COMPACT_NBYTES_MIN;
+    bool again = c->waiting != 0 && waiting(store) <= c->waiting / 2;
+    return idle > STORE_COMPACT_NBYTES_MIN && idle > live / 3 && (freed || again) &&
            store->reclaim.drops.count == 0;
 }
 
@@ -181,6 +193,7 @@ static void begin(struct store *store)
 {
     struct store_compaction *c = &store->compaction;
     c->freed_nbytes = 0;
+    c->waiting = waiting(store);
     c->running = store_arena_condemn(&store->arena, STORE_COMPACT_LIVE_PERCENT) != 0;
     c->moved = false;
     c->hand = (struct store_hand){0, 0};
@@ -213,5 +226,5 @@ bool store_compact_run(struct store *store, unsigned steps)
         return false;
     }
     c->running = store_arena_release(&store->arena);
-    return c->running;
+    return c->running || is_worth_while(store);
 }

@@ -81,6 +81,7 @@ struct store_hand {
 struct store_compaction {
     bool running;
     bool moved;            /* all that can be; the spans are given back after a grace period */
+    uint64_t waiting;      /* what could not move when the last one began */
     uint64_t round;        /* … of the limbo that this waits for */
     uint64_t freed_nbytes; /* since a compaction was last considered */
     struct store_hand hand;

@@ -170,7 +170,7 @@ enum store_upkeep store_maintain(struct store *store, uint64_t now_ms, unsigned 
         atomic_store_explicit(&store->now_ms, now_ms, memory_order_relaxed);
     if (pthread_mutex_trylock(&store->lock) != 0)
         return STORE_UPKEEP_LATER;
-    bool more = maintain(store, now_ms, steps);
+    bool more = maintain(store, store_now(store), steps);
     bool waits = store_reclaim_pending(store) || store->compaction.running;
     pthread_mutex_unlock(&store->lock);
     if (more)
