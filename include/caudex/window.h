@@ -157,8 +157,10 @@ static inline struct cdx_number cdx_window_decimal(const struct cdx_window *w, u
             value = value * 10 + digit;
             digit = (uint32_t) * ++p - '0';
         }
-        if (is_digit && value <= max && memcmp(p, end, nend) == 0)
-            return (struct cdx_number){value, (size_t)(p - begin) + nend, CDX_REASON_NONE};
+        if (is_digit && value <= max && memcmp(p, end, nend) == 0) {
+            const struct cdx_number number = {value, (size_t)(p - begin) + nend, CDX_REASON_NONE};
+            return number;
+        }
     }
     return cdx_window_any_decimal(w, pos, limit, min, max, end, nend);
 }
