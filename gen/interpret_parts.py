@@ -15,6 +15,7 @@ import model as m
 from cli import Failure
 from expressions import evaluate
 from interpret import Buffer, Incomplete, Refusal, Stop
+from sizes import type_size
 
 # A number by its name, a body as its fields, a list of bodies, or None for what is not there.
 Fields = dict[str, Any]
@@ -65,7 +66,10 @@ class _Reader:
         begin = self.part_start = self.at
         inner = bound
         if part.within is not None:
-            inner = begin + self.length(part.within, numbers, part)
+            nbytes = self.length(part.within, numbers, part)
+            if nbytes > type_size(part.type)[1]:
+                self.refuse(part, "long")
+            inner = begin + nbytes
             if bound is not None and inner > bound:
                 self.refuse(part, "overrun")
         self.holders.append(part.name)
@@ -74,9 +78,10 @@ class _Reader:
             name = ".".join(self.holders)
             self.places.append((begin - self.start, self.at - begin, name, value))
         self.holders.pop()
-        self.part_start = begin
         if part.within is not None and self.at != inner:
+            self.part_start = self.at
             self.refuse(part, "trailing")
+        self.part_start = begin
         if isinstance(value, int):
             numbers[part.name] = value
             if part.value is not None and value != part.value:
@@ -126,16 +131,27 @@ class _Reader:
 
     @read.register(m.Decimal)
     def _(self, of: m.Decimal, part: m.Part, bound: int | None, numbers: dict[str, int]) -> Any:
-        digits = len(str(1 << (8 * of.width)))
-        text = self.until(of.end, digits + of.signed, part, bound)
-        if not re.fullmatch(rb"0|-?[1-9][0-9]*", text):
+        least, most = (-1 << 8 * of.width - 1, (1 << 8 * of.width - 1) - 1) if of.signed else (
+            0, (1 << 8 * of.width) - 1)
+        begin = self.at
+        value = count = ended = 0
+        sign = 1
+        while ended < len(of.end):
+            byte = (self.take(1, part, bound))[0]
+            if of.signed and byte == ord("-") and self.at == begin + 1:
+                sign, most = -1, -least
+            elif (ended or count) and byte == of.end[ended]:
+                ended += 1
+            elif ended or not ord("0") <= byte <= ord("9") or (count and not value):
+                self.refuse(part, "syntax")
+            else:
+                value = value * 10 + byte - ord("0")
+                count += 1
+                if value > most:
+                    self.refuse(part, "range")
+        if sign < 0 and value == 0:
             self.refuse(part, "syntax")
-        value = int(text)
-        half = 1 << (8 * of.width - 1)
-        least, most = (-half, half - 1) if of.signed else (0, 2 * half - 1)
-        if not least <= value <= most:
-            self.refuse(part, "range")
-        return value
+        return sign * value
 
     @read.register(m.Token)
     def _(self, of: m.Token, part: m.Part, bound: int | None, numbers: dict[str, int]) -> Any:
@@ -164,6 +180,7 @@ class _Reader:
         nbytes = int.from_bytes(self.take(of.width, part, bound), order)
         if nbytes > of.max:
             self.refuse(part, "long")
+        self.part_start = self.at
         return self.take(nbytes, part, bound)
 
     @read.register(m.Sized)

@@ -10,6 +10,7 @@ import model as m
 from cli import Failure
 from python import PyEnum, PyValue, class_name, docstring, safe_name
 from sample_parts import structs_of
+from sizes import type_size
 
 # What the module uses for itself.
 _TAKEN = frozenset(
@@ -126,9 +127,10 @@ class _Maker:
             made.append(f'"{_member(part)}"')
         if part.value is not None:
             made.append(f"value={part.value}")
-        for name, e in (("within", part.within), ("condition", part.condition)):
-            if e is not None:
-                made.append(f"{name}={_formula(e)}")
+        if part.within is not None:
+            made += [f"within={_formula(part.within)}", f"most={type_size(part.type)[1]}"]
+        if part.condition is not None:
+            made.append(f"condition={_formula(part.condition)}")
         if part.wheres:
             tests = "".join(f"({_formula(w.test)}, {w.text!r}), " for w in part.wheres)
             made.append(f"wheres=({tests.rstrip()})")

@@ -195,6 +195,99 @@ def test_types_are_strict(described: Described, tmp_path: Path) -> None:
     assert run.returncode == 0, run.stdout + run.stderr
 
 
+# ---- against the parser in C ----
+
+C_MAIN = """#include <caudex/{p}.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+{functions}
+int main(void)
+{{
+    static unsigned char data[1 << 16];
+    unsigned kind, size, step;
+    while (scanf("%u %u %u", &kind, &size, &step) == 3) {{
+        for (unsigned i = 0; i < size; i++) {{
+            unsigned byte;
+            if (scanf("%2x", &byte) != 1)
+                return 1;
+            data[i] = (unsigned char)byte;
+        }}
+        switch (kind) {{
+{cases}
+        }}
+    }}
+    return 0;
+}}
+"""
+C_FUNCTION = """
+static void read_{m}(const uint8_t *next, const uint8_t *end, size_t step)
+{{
+    struct {p}_{m}_parser parser;
+    struct cdx_spill spill;
+    struct {p}_{m} message;
+    unsigned count = 0;
+    {p}_{m}_parser_init(&parser);
+    cdx_spill_init(&spill);
+    while (next < end) {{
+        const uint8_t *piece = (size_t)(end - next) < step ? end : next + step;
+        enum cdx_status status = {p}_{m}_feed(&parser, &spill, &next, piece, &message);
+        if (status == CDX_OK) {{
+            count++;
+        }} else if (status != CDX_MORE) {{
+            struct cdx_parse_error error;
+            {p}_{m}_error(&parser, &error);
+            printf("%u %" PRIu64 " %s: %s\\n", count, (uint64_t)error.offset, error.field, error.reason);
+            cdx_spill_free(&spill);
+            return;
+        }}
+    }}
+    printf("%u\\n", count);
+    cdx_spill_free(&spill);
+}}
+"""
+
+
+def c_program(described: Described, folder: Path) -> Path:
+    """A program that reads streams of the described messages."""
+    made = described.path.parents[1]
+    p = described.path.stem
+    names = [x.name for x, _ in described.messages() if all(part.deliver == "whole" for part in x.parts)]
+    functions = "".join(C_FUNCTION.format(p=p, m=name) for name in names)
+    cases = "\n".join(f"        case {at}: read_{name}(data, data + size, step); break;" for at, name in enumerate(names))
+    (folder / "main.c").write_text(C_MAIN.format(p=p, functions=functions, cases=cases), encoding="utf-8")
+    subprocess.run(["ragel", "-C", "-G2", "-o", f"{p}_text.c", f"{p}_text.rl"], cwd=made, check=True, timeout=60)
+    sources = [*(str(made / f"{p}_{part}.c") for part in ("parse", "encode", "text")),
+               *map(str, (ROOT / "src/wire").glob("*.c")), *map(str, (ROOT / "src/base").glob("*.c"))]
+    subprocess.run([os.environ.get("CC", "cc"), "-std=c17", "-D_GNU_SOURCE", "-O1", f"-I{ROOT}/include", f"-I{made}/include",
+                    f"-I{made}", "-o", str(folder / "reader"), str(folder / "main.c"), *sources], check=True, timeout=200)
+    return folder / "reader"
+
+
+@pytest.mark.skipif(shutil.which("ragel") is None, reason="ragel is not installed")
+def test_the_parser_in_c_says_the_same(described: Described, tmp_path: Path) -> None:
+    program = c_program(described, tmp_path)
+    rng = random.Random(5)
+    lines, expected = [], []
+    whole = [(x, of) for x, of in described.messages() if all(part.deliver == "whole" for part in x.parts)]
+    for at, (message, of) in enumerate(whole):
+        good = samples(message, 5)
+        for _ in range(MUTANTS):
+            data = bytearray(rng.choice(good) + rng.choice(good))
+            for _ in range(rng.choice([0, 1, 2])):
+                data[rng.randrange(len(data))] = rng.choice([0, 1, 10, 13, 0x7F, 0xFF, rng.randrange(256)])
+            made = parsed(of, [bytes(data)])
+            said_ = str(sum(isinstance(x, Record) for x in made))
+            if made and isinstance(made[-1], ProtocolError):
+                said_ += f" {made[-1].offset} {made[-1].field}: {made[-1].reason}"
+            lines.append(f"{at} {len(data)} {rng.choice([1, 2, 7, 1000])} {data.hex(' ')}")
+            expected.append(said_)
+    run = subprocess.run([str(program)], input="\n".join(lines), capture_output=True, text=True, timeout=100, check=True)
+    for line, there, here in zip(lines, run.stdout.splitlines(), expected):
+        assert there == here, line
+    assert len(run.stdout.splitlines()) == len(lines)
+
+
 # ---- what cannot be written, and errors of streams ----
 
 @pytest.fixture(scope="module")

@@ -30,7 +30,6 @@ Numbers = Mapping[str, int]
 Formula = Callable[[Numbers], int]
 # Yields how many bytes are missing at least.
 Reading = Generator[int, None, Any]
-_DECIMAL = re.compile(rb"0|-?[1-9][0-9]*")
 
 
 # ---- kinds of parts: what generated code declares ----
@@ -177,6 +176,7 @@ class Part:
     member: str = ""
     value: Optional[int] = None
     within: Optional[Formula] = None
+    most: int = 0                       # bytes of what is within
     condition: Optional[Formula] = None
     wheres: Tuple[Tuple[Formula, str], ...] = ()
     derived: Optional[Derived] = None
@@ -457,14 +457,18 @@ class _Reader:
         start, name = self.at, owner + part.name
         self.start, self.field = start, name
         if part.within is not None:
-            end = start + self.length(part.within, numbers)
+            nbytes = self.length(part.within, numbers)
+            if nbytes > part.most:
+                self.refuse(LONG)
+            end = start + nbytes
             if bound is not None and end > bound:
                 self.refuse(OVERRUN)
             bound = end
         value = yield from self.kind(part.kind, bound, numbers)
-        self.start, self.field = start, name
+        self.start, self.field = self.at, name
         if part.within is not None and self.at != bound:
             self.refuse(TRAILING)
+        self.start = start
         if isinstance(part.kind, _NUMBERS):
             numbers[part.name] = int(value)
             if part.value is not None and value != part.value:
@@ -533,21 +537,35 @@ class _Reader:
         return value >> 1 ^ -(value & 1) if kind.signed else value
 
     def decimal(self, kind: Decimal, bound: Optional[int]) -> Reading:
-        digits = len(str(1 << 8 * kind.width)) + kind.signed
-        text = yield from self.until(kind.end, digits, bound)
-        if not _DECIMAL.fullmatch(text):
+        least, most = (-1 << 8 * kind.width - 1, (1 << 8 * kind.width - 1) - 1) if kind.signed else (
+            0, (1 << 8 * kind.width) - 1)
+        begin = self.at
+        value = count = ended = 0
+        sign = 1
+        while ended < len(kind.end):
+            byte = (yield from self.take(1, bound))[0]
+            if kind.signed and byte == ord("-") and self.at == begin + 1:
+                sign, most = -1, -least
+            elif (ended or count) and byte == kind.end[ended]:
+                ended += 1
+            elif ended or not ord("0") <= byte <= ord("9") or (count and not value):
+                self.refuse(SYNTAX)
+            else:
+                value = value * 10 + byte - ord("0")
+                count += 1
+                if value > most:
+                    self.refuse(RANGE)
+        if sign < 0 and value == 0:
             self.refuse(SYNTAX)
-        value = int(text)
-        half = 1 << 8 * kind.width - 1
-        if not (-half <= value < half if kind.signed else 0 <= value < 2 * half):
-            self.refuse(RANGE)
-        return value
+        return sign * value
 
     def run(self, kind: Union[Counted, Sized], bound: Optional[int],
             numbers: Dict[str, int]) -> Reading:
         if isinstance(kind, Counted):
             data = yield from self.take(kind.width, bound)
             nbytes = int.from_bytes(data, kind.order)  # type: ignore[arg-type]
+            if nbytes <= kind.max:
+                self.start = self.at    # what is missing is missing there
         elif kind.length is not None:
             nbytes = self.length(kind.length, numbers)
         else:
