@@ -137,7 +137,7 @@ def _of_messages(p: m.Protocol) -> Iterator[tuple[str, str, Span]]:
             yield f"field '{x.name}'", upper(f"{p.prefix}__field_{s.name}_{x.name}"), x.span
     for f in p.messages:
         yield f"message '{f.name}'", join(p.prefix, f.name), f.span
-        for name in FRAME_FUNCTIONS:
+        for name in [*FRAME_FUNCTIONS, "numbers"]:
             yield f"message '{f.name}'", join(p.prefix, f.name, name), f.span
         for name in FRAME_LIMITS:
             yield f"message '{f.name}'", upper(join(p.prefix, f.name, name)), f.span
