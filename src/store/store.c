@@ -238,10 +238,13 @@ void store_counts_open(struct store *store)
     atomic_thread_fence(memory_order_release);
 }
 
-/* Upkeep at the end of every so many writes, so that a store that nobody maintains cleans up too.
+/*
+ * Upkeep at the end of every so many writes, however they are spread over sections, so that a store
+ * that nobody maintains cleans up too. A long section's is spread over those behind it.
  */
 #define WRITES_PER_UPKEEP 16u
-#define STEPS_PER_UPKEEP (4u * WRITES_PER_UPKEEP)
+#define STEPS_PER_WRITE 4u
+#define WRITES_AT_A_TIME 256u
 
 void store_publish(struct store *store)
 {
@@ -254,8 +257,13 @@ void store_publish(struct store *store)
 void store_write_end(struct store *store)
 {
     store_publish(store);
-    if (store->writes++ % WRITES_PER_UPKEEP == 0)
-        (void)store_reclaim_run(store, STEPS_PER_UPKEEP);
+    uint64_t writes = store->revision - store->upkept;
+    if (writes >= WRITES_PER_UPKEEP) {
+        if (writes > WRITES_AT_A_TIME)
+            writes = WRITES_AT_A_TIME;
+        store->upkept += writes;
+        (void)store_reclaim_run(store, (unsigned)writes * STEPS_PER_WRITE);
+    }
     must(pthread_mutex_unlock(&store->lock));
 }
 

@@ -153,6 +153,11 @@ void store_probe_reach(struct store_reader *reader, struct store_probe *probe)
     const struct store_node *node = store_at(store, probe->node);
     uint32_t head = store_head(node);
     probe->node = 0;
+    if (store_head_kind(head) == STORE_FORK) {
+        store_ref record = store_load_ref(&store_fork_of(node)->version); /* has the value */
+        if (record != 0)
+            store_prefetch(store_at(store, record));
+    }
     if (store_head_is_whole(head) || (head & STORE_ROOT) != 0)
         return; /* the comparison ends here */
     probe->node = store_node_link(node);

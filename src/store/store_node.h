@@ -117,10 +117,9 @@ struct store_fork {
 
 struct store_record {
     struct store_node node;
-    /* Atomic for the one record that changes: the `begin` of a stage. */
+    /* Atomic for the one record that changes: the `begin` of a stage. The value follows. */
     _Atomic uint32_t revision_low;
     _Atomic uint16_t revision_high;
-    uint8_t text[];
 };
 
 /** A record with an expiry: also an entry of the timer wheel. */

@@ -27,10 +27,12 @@ void store_pages_clear(struct store_pages *pages)
     store_pages_init(pages);
 }
 
+#ifndef NDEBUG
 static bool taken(const struct store_extent *extent, uint32_t page)
 {
     return (extent->taken[page / 64] >> page % 64 & 1) != 0;
 }
+#endif
 
 /* The first page from `page` on that is taken, or is not; `pages` when there is none. */
 static uint32_t next_page(const struct store_extent *extent, uint32_t page, bool wanted)

@@ -110,7 +110,7 @@ struct store {
     uint64_t key_nbytes;
     uint64_t value_nbytes;
     uint64_t nodes;
-    uint64_t writes; /* sections */
+    uint64_t upkept; /* revisions whose share of upkeep was paid */
     uint64_t expired;
     uint64_t evicted;
     uint32_t gates_gone;  /* of `gates`, as many as are no more … */

@@ -381,6 +381,25 @@ static bool is_due(const struct store *store, const struct queue_entry *entry, u
     return entry->revision <= horizon || store->revision <= horizon;
 }
 
+/* Entries ahead of the present one whose fork is asked for, and, once that is there, its records.
+ */
+#define FORK_AHEAD 8u
+#define RECORD_AHEAD 4u
+
+/* Forks are cleaned long after they were written: the next ones are fetched meanwhile. */
+static void versions_prefetch(const struct store *store, const struct store_queue_chunk *chunk)
+{
+    uint32_t fork = chunk->begin + FORK_AHEAD;
+    uint32_t record = chunk->begin + RECORD_AHEAD;
+    if (fork < chunk->end)
+        store_prefetch(store_at(store, chunk->entry[fork].ref));
+    if (record < chunk->end) {
+        store_ref version = store_fork_of(store_at(store, chunk->entry[record].ref))->version;
+        if (version != 0)
+            store_prefetch(store_at(store, version));
+    }
+}
+
 static bool versions_run(struct store *store, uint64_t horizon, unsigned *steps)
 {
     struct store_reclaim *reclaim = &store->reclaim;
@@ -391,6 +410,7 @@ static bool versions_run(struct store *store, uint64_t horizon, unsigned *steps)
         if (*steps == 0 || !queue_reserve(reclaim, &reclaim->versions))
             return true;
         --*steps;
+        versions_prefetch(store, reclaim->versions.first);
         store_ref ref = entry->ref;
         queue_pop(&reclaim->versions);
         versions_clean(store, ref, horizon);
