@@ -10,10 +10,9 @@
 #define HEAD_NBYTES 24u
 #define MAGIC 0x80u
 #define DELAY_NBYTES_MAX 4u
-#define EXTRAS_NBYTES_MAX 20u
-#define KEY_IS_LONG "the key is longer than 250 bytes"
 
-enum kind { UNKNOWN, NONE, STORE, COUNTER, EXPIRATION, DELAY, KIND_COUNT };
+/* Which extras: numbers, or bytes (those of opcodes that are not in the description too). */
+enum kind { OTHER, NONE, STORE, COUNTER, EXPIRATION, LEVEL, DELAY, KIND_COUNT };
 
 static const uint8_t kinds[256] = {
     [MEMCACHE_OPCODE_GET] = NONE,
@@ -43,9 +42,12 @@ static const uint8_t kinds[256] = {
     [MEMCACHE_OPCODE_FLUSH_QUIET] = DELAY,
     [MEMCACHE_OPCODE_APPEND_QUIET] = NONE,
     [MEMCACHE_OPCODE_PREPEND_QUIET] = NONE,
+    [MEMCACHE_OPCODE_VERBOSITY] = LEVEL,
     [MEMCACHE_OPCODE_TOUCH] = EXPIRATION,
     [MEMCACHE_OPCODE_GET_TOUCH] = EXPIRATION,
     [MEMCACHE_OPCODE_GET_TOUCH_QUIET] = EXPIRATION,
+    [MEMCACHE_OPCODE_GET_TOUCH_KEY] = EXPIRATION,
+    [MEMCACHE_OPCODE_GET_TOUCH_KEY_QUIET] = EXPIRATION,
 };
 
 /* The numbers that extras of a kind consist of. */
@@ -59,12 +61,14 @@ static const struct extra extras[KIND_COUNT][4] = {
                  {8, "counter_extras.initial"},
                  {4, "counter_extras.expiration"}},
     [EXPIRATION] = {{4, "expiration_extras.expiration"}},
+    [LEVEL] = {{4, "level_extras.level"}},
 };
-static const uint8_t extras_nbytes[KIND_COUNT] = {[STORE] = 8, [COUNTER] = 20, [EXPIRATION] = 4};
+static const uint8_t extras_nbytes[KIND_COUNT] = {
+    [STORE] = 8, [COUNTER] = 20, [EXPIRATION] = 4, [LEVEL] = 4};
 
 /* What this input holds of the fields of bytes: all, or a part. */
 struct pieces {
-    struct cdx_bytes delay, key, value;
+    struct cdx_bytes extras, key, value;
 };
 
 static enum cdx_status fail(struct hand_memcache_parser *s, const char *field, const char *reason,
@@ -120,8 +124,14 @@ static inline void load_extras(struct memcache_request *m, enum kind kind, const
     case EXPIRATION:
         m->extras.expiration_extras.expiration = cdx_load_be32(p);
         break;
+    case LEVEL:
+        m->extras.level_extras.level = cdx_load_be32(p);
+        break;
     case DELAY:
         m->extras.delay_extras.delay = cdx_bytes_of(p, m->extras_len);
+        break;
+    case OTHER:
+        m->extras.other_extras.data = cdx_bytes_of(p, m->extras_len);
         break;
     default:
         break;
@@ -134,7 +144,7 @@ static inline void load_head(struct memcache_request *m, const uint8_t *p)
     m->opcode = p[1];
     m->key_len = cdx_load_be16(p + 2);
     m->extras_len = p[4];
-    m->data_type = 0;
+    m->data_type = p[5];
     m->vbucket = cdx_load_be16(p + 6);
     m->total = cdx_load_be32(p + 8);
     m->opaque = cdx_load_be32(p + 12);
@@ -151,9 +161,10 @@ static inline size_t read_whole(const uint8_t *p, const uint8_t *end,
     const uint32_t key_len = cdx_load_be16(p + 2);
     const uint32_t extras_len = p[4];
     const uint32_t total = cdx_load_be32(p + 8);
-    if (p[0] != MAGIC || kind == UNKNOWN || key_len > MEMCACHE_KEY_MAX || p[5] != 0)
+    if (p[0] != MAGIC || key_len > MEMCACHE_KEY_MAX)
         return 0;
-    if (kind == DELAY ? extras_len > DELAY_NBYTES_MAX : extras_len != extras_nbytes[kind])
+    if (extras_len != extras_nbytes[kind] &&
+        !(kind == OTHER || (kind == DELAY && extras_len <= DELAY_NBYTES_MAX)))
         return 0;
     if (total < extras_len + key_len || (size_t)(end - p) - HEAD_NBYTES < total)
         return 0;
@@ -169,17 +180,13 @@ static inline size_t read_whole(const uint8_t *p, const uint8_t *end,
 
 /* ---- a message that is cut ---- */
 
-/* The head is there: what comes next. */
-static enum cdx_status judge_extras_len(struct hand_memcache_parser *s)
+static void begin_extras(struct hand_memcache_parser *s)
 {
-    if (s->message.extras_len > EXTRAS_NBYTES_MAX)
-        return fail(s, "extras", cdx_reason_text(CDX_REASON_LONG), HEAD_NBYTES);
     s->phase = HAND_MEMCACHE_EXTRAS;
     s->extra = 0;
     s->extras_at = 0;
     s->left = 0;
     s->number = 0;
-    return CDX_OK;
 }
 
 /* The byte at `at` of the head has come; `number` is its field's, if this is the last of it. */
@@ -193,22 +200,16 @@ static enum cdx_status judge_head(struct hand_memcache_parser *s, uint32_t at, u
         m->magic = MAGIC;
         break;
     case 1:
-        if (kinds[number] == UNKNOWN)
-            return fail(s, "opcode", cdx_reason_text(CDX_REASON_UNKNOWN), 1);
         m->opcode = (uint8_t)number;
         break;
     case 3:
-        if (number > MEMCACHE_KEY_MAX)
-            return fail(s, "key_len", KEY_IS_LONG, 2);
         m->key_len = (uint16_t)number;
         break;
     case 4:
         m->extras_len = (uint8_t)number;
         break;
     case 5:
-        if (number != 0)
-            return fail(s, "data_type", cdx_reason_text(CDX_REASON_LITERAL), 5);
-        m->data_type = 0;
+        m->data_type = (uint8_t)number;
         break;
     case 7:
         m->vbucket = (uint16_t)number;
@@ -234,11 +235,11 @@ static enum cdx_status read_head(struct hand_memcache_parser *s, const uint8_t *
                                  const uint8_t *end)
 {
     const uint8_t *p = *next;
-    if (s->left == HEAD_NBYTES && end - p >= (ptrdiff_t)HEAD_NBYTES && p[0] == MAGIC &&
-        kinds[p[1]] != UNKNOWN && cdx_load_be16(p + 2) <= MEMCACHE_KEY_MAX && p[5] == 0) {
+    if (s->left == HEAD_NBYTES && end - p >= (ptrdiff_t)HEAD_NBYTES && p[0] == MAGIC) {
         load_head(&s->message, p);
         *next = p + HEAD_NBYTES;
-        return judge_extras_len(s);
+        begin_extras(s);
+        return CDX_OK;
     }
     if (s->left == HEAD_NBYTES)
         s->number = 0;
@@ -247,8 +248,10 @@ static enum cdx_status read_head(struct hand_memcache_parser *s, const uint8_t *
         *next = p;
         if (judge_head(s, HEAD_NBYTES - s->left--, s->number) == CDX_MALFORMED)
             return CDX_MALFORMED;
-        if (s->left == 0)
-            return judge_extras_len(s);
+        if (s->left == 0) {
+            begin_extras(s);
+            return CDX_OK;
+        }
     }
     return CDX_MORE;
 }
@@ -264,11 +267,13 @@ static void set_extra(struct memcache_request *m, enum kind kind, uint8_t extra,
         m->extras.store_extras.flags = (uint32_t)number;
     else if (kind == STORE)
         m->extras.store_extras.expiration = (uint32_t)number;
+    else if (kind == LEVEL)
+        m->extras.level_extras.level = (uint32_t)number;
     else
         m->extras.expiration_extras.expiration = (uint32_t)number;
 }
 
-/* Numbers, one after the other; delay's bytes have a phase of their own. */
+/* Numbers, one after the other; extras of bytes have a phase of their own. */
 static enum cdx_status read_extras(struct hand_memcache_parser *s, const uint8_t **next,
                                    const uint8_t *end)
 {
@@ -296,10 +301,20 @@ static enum cdx_status read_extras(struct hand_memcache_parser *s, const uint8_t
     }
     if (kind == DELAY && room > DELAY_NBYTES_MAX)
         return fail(s, "delay_extras.delay", cdx_reason_text(CDX_REASON_LONG), HEAD_NBYTES);
-    if (kind != DELAY && room != s->extras_at)
+    if (kind != DELAY && kind != OTHER && room != s->extras_at)
         return fail(s, "extras", cdx_reason_text(CDX_REASON_TRAILING), HEAD_NBYTES + s->extras_at);
-    s->phase = HAND_MEMCACHE_DELAY;
+    s->phase = HAND_MEMCACHE_BYTES;
     s->left = room - s->extras_at;
+    return CDX_OK;
+}
+
+static enum cdx_status judge_key_len(struct hand_memcache_parser *s)
+{
+    if (s->message.key_len > MEMCACHE_KEY_MAX)
+        return fail(s, "key", cdx_reason_text(CDX_REASON_LONG),
+                    HEAD_NBYTES + s->message.extras_len);
+    s->phase = HAND_MEMCACHE_KEY;
+    s->left = s->message.key_len;
     return CDX_OK;
 }
 
@@ -334,12 +349,10 @@ static enum cdx_status read_phases(struct hand_memcache_parser *s, const uint8_t
         status = read_head(s, next, end);
     if (status == CDX_OK && s->phase == HAND_MEMCACHE_EXTRAS)
         status = read_extras(s, next, end);
-    if (status == CDX_OK && s->phase == HAND_MEMCACHE_DELAY) {
-        status = take(s, next, end, &pieces->delay);
-        if (status == CDX_OK) {
-            s->phase = HAND_MEMCACHE_KEY;
-            s->left = s->message.key_len;
-        }
+    if (status == CDX_OK && s->phase == HAND_MEMCACHE_BYTES) {
+        status = take(s, next, end, &pieces->extras);
+        if (status == CDX_OK)
+            status = judge_key_len(s);
     }
     if (status == CDX_OK && s->phase == HAND_MEMCACHE_KEY) {
         status = take(s, next, end, &pieces->key);
@@ -363,15 +376,18 @@ static enum cdx_status finish(struct hand_memcache_parser *s, struct cdx_spill *
                               const struct pieces *pieces, struct memcache_request *message)
 {
     struct memcache_request *const m = &s->message;
-    const size_t delay_len = kinds[m->opcode] == DELAY ? m->extras_len : 0;
-    if ((pieces->delay.len != delay_len && !cdx_spill_add(spill, pieces->delay)) ||
+    const enum kind kind = kinds[m->opcode];
+    const size_t extras_len = kind == DELAY || kind == OTHER ? m->extras_len : 0;
+    if ((pieces->extras.len != extras_len && !cdx_spill_add(spill, pieces->extras)) ||
         (pieces->key.len != m->key_len && !cdx_spill_add(spill, pieces->key)) ||
         (pieces->value.len != s->value_len && !cdx_spill_add(spill, pieces->value)))
         return fail_for_memory(s);
-    if (kinds[m->opcode] == DELAY)
-        m->extras.delay_extras.delay = view(spill, pieces->delay, delay_len, 0);
-    m->key = view(spill, pieces->key, m->key_len, delay_len);
-    m->value = view(spill, pieces->value, s->value_len, delay_len + m->key_len);
+    if (kind == DELAY)
+        m->extras.delay_extras.delay = view(spill, pieces->extras, extras_len, 0);
+    else if (kind == OTHER)
+        m->extras.other_extras.data = view(spill, pieces->extras, extras_len, 0);
+    m->key = view(spill, pieces->key, m->key_len, extras_len);
+    m->value = view(spill, pieces->value, s->value_len, extras_len + m->key_len);
     *message = *m;
     begin(s);
     return CDX_OK;
@@ -380,7 +396,7 @@ static enum cdx_status finish(struct hand_memcache_parser *s, struct cdx_spill *
 static enum cdx_status keep(struct hand_memcache_parser *s, struct cdx_spill *spill,
                             const struct pieces *pieces)
 {
-    if (cdx_spill_add(spill, pieces->delay) && cdx_spill_add(spill, pieces->key) &&
+    if (cdx_spill_add(spill, pieces->extras) && cdx_spill_add(spill, pieces->key) &&
         cdx_spill_add(spill, pieces->value))
         return CDX_MORE;
     return fail_for_memory(s);

@@ -48,6 +48,10 @@ static uint64_t mix_extras(uint64_t sum, const struct memcache_request *m)
                    m->extras.counter_extras.expiration);
     case MEMCACHE_OPCODE_TOUCH:
         return mix(sum, m->extras.expiration_extras.expiration);
+    case MEMCACHE_OPCODE_VERBOSITY:
+        return mix(sum, m->extras.level_extras.level);
+    case 0x7f: /* none that is known */
+        return mix_bytes(sum, m->extras.other_extras.data);
     case MEMCACHE_OPCODE_FLUSH:
         return mix_bytes(sum, m->extras.delay_extras.delay);
     default:
@@ -98,6 +102,8 @@ static bool agree(void)
          .opaque = 7,
          .key = CDX_STR("five"),
          .value = CDX_STR("more")},
+        {.opcode = MEMCACHE_OPCODE_VERBOSITY, .opaque = 9, .extras.level_extras = {1}},
+        {.opcode = 0x7f, .opaque = 10, .extras.other_extras = {CDX_STR("any")}},
         {.opcode = MEMCACHE_OPCODE_NOOP, .opaque = 8},
     };
     struct cdx_out out = {in.bytes, in.bytes + sizeof in.bytes};

@@ -122,17 +122,51 @@ static inline struct cdx_bytes cdx_window_view(const struct cdx_window *w, struc
 
 /* ---- numbers ---- */
 
+static inline struct cdx_number cdx_number_of(uint64_t value, size_t nbytes)
+{
+    struct cdx_number number;
+    number.value = value;
+    number.nbytes = nbytes;
+    number.reason = CDX_REASON_NONE;
+    return number;
+}
+
+/* Out of line: like the functions below without `any`. */
+struct cdx_number cdx_window_any_varint(const struct cdx_window *w, uint64_t pos, uint64_t limit,
+                                        unsigned bits);
+struct cdx_number cdx_window_any_decimal(const struct cdx_window *w, uint64_t pos, uint64_t limit,
+                                         int64_t min, uint64_t max, const char *end, size_t nend);
+struct cdx_number cdx_window_any_until(struct cdx_window *w, uint64_t pos, uint64_t limit,
+                                       uint64_t max, const char *end, size_t nend);
+
+/**
+ * The window of a walk that runs `fast`, so nothing is in the spill, for functions out of line: the
+ * walk's own, which nobody else sees, stays in registers.
+ */
+static inline struct cdx_window cdx_window_apart(const struct cdx_window *w)
+{
+    struct cdx_window apart;
+    memset(&apart, 0, sizeof apart);
+    apart.in = w->in;
+    apart.have = w->have;
+    return apart;
+}
+
 /**
  * LEB128 at `pos`, in its shortest form, of at most `bits` bits, that may not pass `limit`.
  * CDX_REASON_SYNTAX: a form that is not the shortest; CDX_REASON_RANGE: more bits;
  * CDX_REASON_OVERRUN.
  */
-struct cdx_number cdx_window_varint(const struct cdx_window *w, uint64_t pos, uint64_t limit,
-                                    unsigned bits);
-
-/** Like cdx_window_decimal(), for numbers of any length, with a sign, and at an input's edge. */
-struct cdx_number cdx_window_any_decimal(const struct cdx_window *w, uint64_t pos, uint64_t limit,
-                                         int64_t min, uint64_t max, const char *end, size_t nend);
+static inline struct cdx_number cdx_window_varint(const struct cdx_window *w, bool fast,
+                                                  uint64_t pos, uint64_t limit, unsigned bits)
+{
+    if (!fast)
+        return cdx_window_any_varint(w, pos, limit, bits);
+    if (pos < w->have && pos < limit && w->in[pos] < 0x80)
+        return cdx_number_of(w->in[pos], 1);
+    const struct cdx_window apart = cdx_window_apart(w);
+    return cdx_window_any_varint(&apart, pos, limit, bits);
+}
 
 /** Digits of a number that is read inline. */
 #define CDX_DECIMAL_SHORT 8u
@@ -142,36 +176,45 @@ struct cdx_number cdx_window_any_decimal(const struct cdx_window *w, uint64_t po
  * from `min`, which is not above 0, to `max`. CDX_REASON_SYNTAX, CDX_REASON_RANGE or
  * CDX_REASON_OVERRUN.
  */
-static inline struct cdx_number cdx_window_decimal(const struct cdx_window *w, uint64_t pos,
-                                                   uint64_t limit, int64_t min, uint64_t max,
-                                                   const char *end, size_t nend)
+static inline struct cdx_number cdx_window_decimal(const struct cdx_window *w, bool fast,
+                                                   uint64_t pos, uint64_t limit, int64_t min,
+                                                   uint64_t max, const char *end, size_t nend)
 {
     const uint64_t stop = w->have < limit ? w->have : limit;
     if (pos >= w->kept && stop - pos >= CDX_DECIMAL_SHORT + nend) {
         const uint8_t *const begin = w->in + (pos - w->from);
-        const uint8_t *p = begin;
-        uint32_t value = (uint32_t)*p++ - '0';
+        const uint8_t *p = begin + 1;
+        uint32_t value = (uint32_t)*begin - '0';
         uint32_t digit = (uint32_t)*p - '0';
         const bool is_digit = value <= 9;
         while (value != 0 && digit <= 9 && p != begin + CDX_DECIMAL_SHORT) {
             value = value * 10 + digit;
-            digit = (uint32_t) * ++p - '0';
+            p++;
+            digit = (uint32_t)*p - '0';
         }
-        if (is_digit && value <= max && memcmp(p, end, nend) == 0) {
-            const struct cdx_number number = {value, (size_t)(p - begin) + nend, CDX_REASON_NONE};
-            return number;
-        }
+        if (is_digit && value <= max && memcmp(p, end, nend) == 0)
+            return cdx_number_of(value, (size_t)(p - begin) + nend);
     }
-    return cdx_window_any_decimal(w, pos, limit, min, max, end, nend);
+    if (!fast)
+        return cdx_window_any_decimal(w, pos, limit, min, max, end, nend);
+    const struct cdx_window apart = cdx_window_apart(w);
+    return cdx_window_any_decimal(&apart, pos, limit, min, max, end, nend);
 }
 
 /**
  * A text at `pos` of at most `max` bytes up to the `nend` bytes of `end`: its length is the value,
  * `nbytes` has the end too. CDX_REASON_LONG; CDX_REASON_OVERRUN. What was searched before is not
- * searched again.
+ * searched again, unless the walk runs fast.
  */
-struct cdx_number cdx_window_until(struct cdx_window *w, uint64_t pos, uint64_t limit, uint64_t max,
-                                   const char *end, size_t nend);
+static inline struct cdx_number cdx_window_until(struct cdx_window *w, bool fast, uint64_t pos,
+                                                 uint64_t limit, uint64_t max, const char *end,
+                                                 size_t nend)
+{
+    if (!fast)
+        return cdx_window_any_until(w, pos, limit, max, end, nend);
+    struct cdx_window apart = cdx_window_apart(w);
+    return cdx_window_any_until(&apart, pos, limit, max, end, nend);
+}
 
 /** Whether, with the `nend` bytes of `end` behind it, the text is found to end where it does. */
 bool cdx_text_may_end(struct cdx_bytes text, const char *end, size_t nend);

@@ -55,8 +55,8 @@ static struct cdx_number incomplete(void)
     return refused(CDX_REASON_NONE);
 }
 
-struct cdx_number cdx_window_varint(const struct cdx_window *w, uint64_t pos, uint64_t limit,
-                                    unsigned bits)
+struct cdx_number cdx_window_any_varint(const struct cdx_window *w, uint64_t pos, uint64_t limit,
+                                        unsigned bits)
 {
     uint64_t value = 0;
     for (unsigned shift = 0;; shift += 7, pos++) {
@@ -205,8 +205,8 @@ static uint64_t find_end(const struct cdx_window *w, uint64_t pos, uint64_t stop
     return stop;
 }
 
-struct cdx_number cdx_window_until(struct cdx_window *w, uint64_t pos, uint64_t limit, uint64_t max,
-                                   const char *end, size_t nend)
+struct cdx_number cdx_window_any_until(struct cdx_window *w, uint64_t pos, uint64_t limit,
+                                       uint64_t max, const char *end, size_t nend)
 {
     const uint64_t longest = pos + max + nend;
     const uint64_t stop = w->have < limit ? w->have : limit;
