@@ -51,7 +51,7 @@ static void count_visit(void *arg, const struct store_entry *entry)
     unsigned group;
     unsigned number;
     char room[32] = {0};
-    if (entry->key.len < sizeof room)
+    if (entry->key.len != 0 && entry->key.len < sizeof room)
         memcpy(room, entry->key.data, entry->key.len);
     if (sscanf(room, "/k%u/x%u", &group, &number) != 2 || number >= FIRST_KEYS + LATER_KEYS)
         visits->others++;
