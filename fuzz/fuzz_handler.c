@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Bytes of a Redis client into the handler, in pieces, with an output that is full
+ * Bytes of a client into the handler FUZZED, in pieces, with an output that is full
  * early or late:
  *
  *     size of the pieces │ bound of the output │ bytes …
@@ -40,8 +40,8 @@ static void open_world(struct world *w)
     const struct store_config config = {.hash_seed = 42, .now_ms = 1000};
     must(store_open(&config, &w->store) == STORE_OK, "no store");
     w->env.store = w->store;
-    must(handler_resp.open(&w->env, &w->handler) == CDX_OK, "no handler");
-    w->session = aligned_alloc(16, (handler_resp.session_nbytes + 15) / 16 * 16);
+    must(FUZZED.open(&w->env, &w->handler) == CDX_OK, "no handler");
+    w->session = aligned_alloc(16, (FUZZED.session_nbytes + 15) / 16 * 16);
     must(w->session != NULL, "no session");
 }
 
@@ -60,11 +60,11 @@ static size_t turn(struct world *w, struct cdx_bytes input)
 {
     struct handler_output out = {0};
     size_t consumed = 0;
-    handler_resp.turn_begin(w->handler);
-    must(handler_resp.accept(w->handler, w->session, input), "an empty queue is full");
-    handler_resp.prefetch(w->handler);
-    w->verdict = handler_resp.answer(w->handler, w->session, &out, &consumed);
-    handler_resp.turn_end(w->handler);
+    FUZZED.turn_begin(w->handler);
+    must(FUZZED.accept(w->handler, w->session, input), "an empty queue is full");
+    FUZZED.prefetch(w->handler);
+    w->verdict = FUZZED.answer(w->handler, w->session, &out, &consumed);
+    FUZZED.turn_end(w->handler);
     handler_output_free(&out);
     must(w->verdict == HANDLER_CLOSE || consumed <= input.len, "more was consumed than there is");
     return consumed;
@@ -81,7 +81,7 @@ static void feed(struct world *w, const uint8_t *bytes, size_t n)
         must(turns < TURNS_MAX, "an answer does not end");
         at += turn(w, cdx_bytes_of(copy + at, n - at));
         if (w->verdict == HANDLER_CONTINUE) {
-            const char *broken = handler_stream_check(w->session);
+            const char *broken = handler_stream_check(w->session); /* begins with its stream */
             must(broken == NULL, broken != NULL ? broken : "");
         }
     }
@@ -95,10 +95,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         open_world(&w);
     size_t piece = size > 0 && data[0] != 0 ? data[0] : size;
     renew(&w, size > 1 && data[1] != 0 ? data[1] : 1u << 20);
-    handler_resp.session_start(w.handler, w.session);
+    FUZZED.session_start(w.handler, w.session);
     for (size_t at = 2; at < size && w.verdict == HANDLER_CONTINUE; at += piece)
         feed(&w, data + at, piece < size - at ? piece : size - at);
-    handler_resp.session_end(w.handler, w.session);
+    FUZZED.session_end(w.handler, w.session);
     const char *broken = store_check(w.store);
     must(broken == NULL, broken != NULL ? broken : "");
     return 0;
