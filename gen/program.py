@@ -164,6 +164,7 @@ class CRecord:
     is_message: bool
     is_element: bool
     looks_ahead: bool            # its encoder finds out late that a number is wrong
+    is_given: bool               # there is nothing in it that its encoder works out or clears
     members: list[CMember]
     puts: list[Put]
     works: list[Work]
@@ -259,8 +260,8 @@ class _Planner:
         is_message = isinstance(owner, m.Message)
         low, high = parts_size(owner.parts)
         made = CRecord(owner.name, names.upper(owner.name), owner.doc, owner.span.line, is_message,
-                       owner.name in self.elements, _looks_ahead(owner.parts), [self.member(x) for x in owner.parts
-                                                     if self.is_member(x)],
+                       owner.name in self.elements, _looks_ahead(owner.parts), _is_given(owner.parts),
+                       [self.member(x) for x in owner.parts if self.is_member(x)],
                        [self.put(owner, x) for x in owner.parts], self.works(owner), low, high,
                        parts_size(owner.parts, held=True)[1])
         if is_message or made.is_element:
@@ -374,14 +375,27 @@ class _Planner:
 
 def _looks_ahead(parts: tuple[m.Part, ...]) -> bool:
     """Whether a part, or one of a struct among them, is looked at ahead."""
+    return any((isinstance(part.type, m.Integer) and part.type.ahead)
+               or any(_looks_ahead(struct.parts) for struct in _inner(part)) for part in parts)
+
+
+def _is_given(parts: tuple[m.Part, ...]) -> bool:
+    """Whether an encoder writes the parts as they stand: it works no number out and clears none."""
     for part in parts:
-        of = part.type
-        inner: list[m.Struct] = [of] if isinstance(of, m.Struct) else []
-        if isinstance(of, m.Choice):
-            inner = [a.struct for a in (*of.arms, of.other) if a is not None and a.struct is not None]
-        if (isinstance(of, m.Integer) and of.ahead) or any(_looks_ahead(s.parts) for s in inner):
-            return True
-    return False
+        may_be_cleared = part.condition is not None and isinstance(part.type, (*NUMBERS, m.Struct, m.Choice))
+        if part.value is not None or part.derived is not None or may_be_cleared:
+            return False
+        if not all(_is_given(struct.parts) for struct in _inner(part)):
+            return False
+    return True
+
+
+def _inner(part: m.Part) -> list[m.Struct]:
+    """The structs that are laid out where the part stands."""
+    of = part.type
+    if isinstance(of, m.Choice):
+        return [a.struct for a in (*of.arms, of.other) if a is not None and a.struct is not None]
+    return [of] if isinstance(of, m.Struct) else []
 
 
 def _number(value: int) -> str:

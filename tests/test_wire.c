@@ -3,13 +3,14 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <stdint.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include <cmocka.h>
 
 #include "heap_fail.h"
-#include <caudex/wire.h>
+#include <caudex/window.h>
 
 static void numbers_are_read_as_they_were_written_at_any_alignment(void **state)
 {
@@ -47,6 +48,45 @@ static void put_copies_and_a_null_view_leaves_its_room(void **state)
     assert_ptr_equal(cdx_put(b + 2, cdx_bytes_of(NULL, 2)), b + 4);
     assert_ptr_equal(cdx_put(b + 4, cdx_empty()), b + 4);
     assert_string_equal((char *)b, "ab....");
+}
+
+static void decimal_numbers_have_as_many_digits_as_they_need(void **state)
+{
+    (void)state;
+    for (uint64_t power = 1; power != 0; power = power > UINT64_MAX / 10 ? 0 : power * 10) {
+        const uint64_t around[] = {power - 1, power, power + 1, UINT64_MAX - power + 1};
+        for (size_t i = 0; i < sizeof around / sizeof around[0]; i++) {
+            for (int is_negative = 0; is_negative < 2; is_negative++) {
+                char expected[22];
+                uint8_t b[22] = {0};
+                size_t n = (size_t)snprintf(expected, sizeof expected, "%s%" PRIu64,
+                                            is_negative ? "-" : "", around[i]);
+                assert_int_equal(cdx_decimal_size(around[i], is_negative), n);
+                assert_ptr_equal(cdx_put_decimal(b, around[i], is_negative), b + n);
+                assert_string_equal((char *)b, expected);
+            }
+        }
+    }
+}
+
+static void a_text_may_not_hold_its_end_nor_begin_one_that_its_end_completes(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        const char *end;
+        bool may;
+    } cases[] = {
+        {"", "\r\n", true},        {"a\rb\n", "\r\n", true}, {"ab\r", "\r\n", true},
+        {"a\r\nb", "\r\n", false}, {"\r\n", "\r\n", false},  {"\r\r\n", "\r\n", false},
+        {"a\n", "\n", false},      {"x-", "--", false},      {"x-y", "--", true},
+        {"xab", "abab", false},    {"xaba", "abab", true},   {"abxab", "abab", false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        assert_int_equal(
+            cdx_text_may_end(cdx_cstr(cases[i].text), cases[i].end, strlen(cases[i].end)),
+            cases[i].may);
+    assert_true(cdx_text_may_end(cdx_empty(), "\n", 1));
 }
 
 static void every_reason_has_a_text_of_its_own(void **state)
@@ -153,6 +193,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(numbers_are_read_as_they_were_written_at_any_alignment),
         cmocka_unit_test(put_copies_and_a_null_view_leaves_its_room),
+        cmocka_unit_test(decimal_numbers_have_as_many_digits_as_they_need),
+        cmocka_unit_test(a_text_may_not_hold_its_end_nor_begin_one_that_its_end_completes),
         cmocka_unit_test(every_reason_has_a_text_of_its_own),
         cmocka_unit_test(a_length_is_judged_by_its_limits),
         cmocka_unit_test(a_spill_keeps_what_is_appended_and_at_most_doubles),

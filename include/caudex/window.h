@@ -223,10 +223,33 @@ bool cdx_text_may_end(struct cdx_bytes text, const char *end, size_t nend);
 size_t cdx_varint_size(uint64_t value);
 /** Writes a LEB128 and returns the place behind it. */
 uint8_t *cdx_put_varint(uint8_t *p, uint64_t value);
+/** cdx_decimal_size() and cdx_put_decimal() of any number that is not negative. */
+size_t cdx_any_decimal_size(uint64_t magnitude);
+uint8_t *cdx_put_any_decimal(uint8_t *p, uint64_t magnitude);
+
 /** Characters of a decimal number. */
-size_t cdx_decimal_size(uint64_t magnitude, bool is_negative);
+static inline size_t cdx_decimal_size(uint64_t magnitude, bool is_negative)
+{
+    const size_t sign = is_negative ? 1 : 0;
+    if (magnitude < 10)
+        return sign + 1;
+    if (magnitude < 100)
+        return sign + 2;
+    if (magnitude < 1000)
+        return sign + 3;
+    return sign + cdx_any_decimal_size(magnitude);
+}
+
 /** Writes a decimal number and returns the place behind it. */
-uint8_t *cdx_put_decimal(uint8_t *p, uint64_t magnitude, bool is_negative);
+static inline uint8_t *cdx_put_decimal(uint8_t *p, uint64_t magnitude, bool is_negative)
+{
+    if (is_negative)
+        *p++ = '-';
+    if (magnitude >= 10)
+        return cdx_put_any_decimal(p, magnitude);
+    *p = (uint8_t)('0' + magnitude);
+    return p + 1;
+}
 
 /** Signed numbers of small magnitude as small unsigned ones: 0, -1, 1, -2 are 0, 1, 2, 3. */
 static inline uint64_t cdx_zigzag(int64_t value)

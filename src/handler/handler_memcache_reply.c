@@ -13,6 +13,23 @@ bool handler_memcache_room(struct handler *h)
     return false;
 }
 
+/* Appends a response: into the room that there is if it fits, which short ones do. */
+static void append(struct handler *h, const struct memcache_response *response)
+{
+    struct handler_output *out = h->out;
+    if (h->no_room || !handler_memcache_room(h))
+        return;
+    struct cdx_out cursor = {out->data + out->len, out->data + out->cap};
+    enum cdx_status status = memcache_response_encode(&cursor, response);
+    if (status == CDX_MORE &&
+        handler_output_reserve(out, memcache_response_size(response)) != NULL) {
+        cursor = (struct cdx_out){out->data + out->len, out->data + out->cap};
+        status = memcache_response_encode(&cursor, response);
+    }
+    h->no_room = status != CDX_OK;
+    out->len = (size_t)(cursor.next - out->data);
+}
+
 void handler_memcache_reply(struct handler *h, uint16_t status,
                             const struct handler_memcache_answer *answer)
 {
@@ -29,14 +46,7 @@ void handler_memcache_reply(struct handler *h, uint16_t status,
         cdx_store_be32(flags, answer->flags);
         response.extras.flags = cdx_bytes_of(flags, sizeof flags);
     }
-    size_t nbytes = memcache_response_size(&response);
-    uint8_t *at = h->no_room ? NULL : handler_output_reserve(h->out, nbytes);
-    struct cdx_out cursor = {.next = at, .end = at + (at != NULL ? nbytes : 0)};
-    if (at == NULL || memcache_response_encode(&cursor, &response) != CDX_OK) {
-        h->no_room = true;
-        return;
-    }
-    h->out->len += nbytes;
+    append(h, &response);
 }
 
 void handler_memcache_done(struct handler *h, uint64_t cas)

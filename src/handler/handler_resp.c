@@ -264,18 +264,13 @@ static size_t resp_incomplete(const void *session)
 static void resp_notice(struct handler *h, void *session, enum handler_notice notice,
                         struct handler_output *out)
 {
-    static const char busy[] = "-ERR max number of clients reached\r\n";
-    static const char slow[] = "-ERR a command is too long, or took too long to arrive\r\n";
-    const char *text = notice == HANDLER_NOTICE_BUSY ? busy : slow;
-    (void)h;
     (void)session;
-    if (notice != HANDLER_NOTICE_BUSY && notice != HANDLER_NOTICE_SLOW)
-        return;
-    uint8_t *at = handler_output_reserve(out, strlen(text));
-    if (at == NULL)
-        return;
-    memcpy(at, text, strlen(text));
-    out->len += strlen(text);
+    h->out = out;
+    h->no_room = false;
+    if (notice == HANDLER_NOTICE_BUSY)
+        handler_resp_error(h, "ERR max number of clients reached");
+    else if (notice == HANDLER_NOTICE_SLOW)
+        handler_resp_error(h, "ERR a command is too long, or took too long to arrive");
 }
 
 const struct handler_class handler_resp = {

@@ -71,6 +71,7 @@
 #define RESP_ERROR_MEMORY "OOM command not allowed when used memory > 'maxmemory'."
 #define RESP_ERROR_KEY_LENGTH "ERR key is longer than 4096 bytes"
 #define RESP_ERROR_VALUE_LENGTH "ERR string exceeds maximum allowed size (proto-max-bulk-len)"
+#define RESP_ERROR_REPLY_LENGTH "ERR answer is longer than 16777216 bytes"
 #define RESP_ERROR_KEYS "ERR more than 65536 keys in one command"
 #define RESP_ERROR_PATTERN "ERR pattern is longer than 1024 bytes"
 #define RESP_ERROR_BUSY "BUSY too many long answers at a time"
@@ -177,6 +178,7 @@ __attribute__((format(printf, 2, 3))) void handler_resp_error_of(struct handler 
                                                                  const char *format, ...);
 /** `:number` */
 void handler_resp_integer(struct handler *h, int64_t number);
+/** An error instead where the bytes are more than a bulk string may have. */
 void handler_resp_bulk(struct handler *h, struct cdx_bytes bytes);
 void handler_resp_bulk_text(struct handler *h, const char *text);
 void handler_resp_bulk_integer(struct handler *h, int64_t number);

@@ -3,78 +3,60 @@
 #include "handler_resp.h"
 #include "handler_resp_text.h"
 
+#include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
-
-/* The longest head of a reply: its kind, a number, the line's end. */
-#define HEAD_NBYTES_MAX (1u + RESP_NUMBER_NBYTES_MAX + 2u)
 
 /* Longest text of a line that is put together. */
 #define TEXT_NBYTES_MAX 512u
 
-static uint8_t *room(struct handler *h, size_t nbytes)
+/* Appends a reply: into the room that there is if it fits, which short ones do. */
+static void append(struct handler *h, const struct resp_reply *reply)
 {
-    uint8_t *at = h->no_room ? NULL : handler_output_reserve(h->out, nbytes);
-    if (at == NULL)
-        h->no_room = true;
-    return at;
-}
-
-static uint8_t *put_bytes(uint8_t *at, const void *bytes, size_t n)
-{
-    if (n != 0)
-        memcpy(at, bytes, n);
-    return at + n;
-}
-
-static uint8_t *put_head(uint8_t *at, char kind, int64_t number)
-{
-    *at++ = (uint8_t)kind;
-    at += handler_resp_text_digits(number, (char *)at);
-    return put_bytes(at, "\r\n", 2);
-}
-
-/* A line: its kind and a text. */
-static void append_line(struct handler *h, char kind, const char *text, size_t n)
-{
-    uint8_t *at = room(h, n + 3);
-    if (at == NULL)
+    struct handler_output *out = h->out;
+    if (!handler_resp_room(h))
         return;
-    *at = (uint8_t)kind;
-    put_bytes(put_bytes(at + 1, text, n), "\r\n", 2);
-    h->out->len += n + 3;
+    struct cdx_out cursor = {out->data + out->len, out->data + out->cap};
+    enum cdx_status status = resp_reply_encode(&cursor, reply);
+    if (status == CDX_MORE && handler_output_reserve(out, resp_reply_size(reply)) != NULL) {
+        cursor = (struct cdx_out){out->data + out->len, out->data + out->cap};
+        status = resp_reply_encode(&cursor, reply);
+    }
+    assert(status == CDX_OK || status == CDX_MORE); /* what may come in is looked at below */
+    h->no_room = status != CDX_OK;
+    out->len = (size_t)(cursor.next - out->data);
 }
 
-static void append_head(struct handler *h, char kind, int64_t number)
+static void append_line(struct handler *h, enum resp_kind kind, struct cdx_bytes text)
 {
-    uint8_t *at = room(h, HEAD_NBYTES_MAX);
-    if (at != NULL)
-        h->out->len += (size_t)(put_head(at, kind, number) - at);
+    append(h, &(struct resp_reply){.kind = (uint8_t)kind, .content.text_line.text = text});
 }
 
 bool handler_resp_room(struct handler *h)
 {
-    return room(h, HANDLER_RESP_SHORT_NBYTES_MAX) != NULL;
+    if (!h->no_room && handler_output_reserve(h->out, HANDLER_RESP_SHORT_NBYTES_MAX) == NULL)
+        h->no_room = true;
+    return !h->no_room;
 }
 
 void handler_resp_status(struct handler *h, const char *text)
 {
-    append_line(h, '+', text, strlen(text));
+    append_line(h, RESP_KIND_SIMPLE, cdx_cstr(text));
 }
 
 void handler_resp_ok(struct handler *h)
 {
-    append_line(h, '+', "OK", 2);
+    append_line(h, RESP_KIND_SIMPLE, CDX_STR("OK"));
 }
 
 void handler_resp_error(struct handler *h, const char *text)
 {
-    append_line(h, '-', text, strlen(text));
+    append_line(h, RESP_KIND_ERROR, cdx_cstr(text));
 }
 
 /* A line whose text is put together. */
-__attribute__((format(printf, 3, 0))) static void append_text(struct handler *h, char kind,
-                                                              const char *format, va_list values)
+__attribute__((format(printf, 3, 0))) static void
+append_text(struct handler *h, enum resp_kind kind, const char *format, va_list values)
 {
     char text[TEXT_NBYTES_MAX];
     int n = vsnprintf(text, sizeof text, format, values);
@@ -83,14 +65,14 @@ __attribute__((format(printf, 3, 0))) static void append_text(struct handler *h,
         if (text[i] == '\r' || text[i] == '\n')
             text[i] = ' ';
     }
-    append_line(h, kind, text, len);
+    append_line(h, kind, cdx_bytes_of(text, len));
 }
 
 void handler_resp_status_of(struct handler *h, const char *format, ...)
 {
     va_list values;
     va_start(values, format);
-    append_text(h, '+', format, values);
+    append_text(h, RESP_KIND_SIMPLE, format, values);
     va_end(values);
 }
 
@@ -98,23 +80,23 @@ void handler_resp_error_of(struct handler *h, const char *format, ...)
 {
     va_list values;
     va_start(values, format);
-    append_text(h, '-', format, values);
+    append_text(h, RESP_KIND_ERROR, format, values);
     va_end(values);
 }
 
 void handler_resp_integer(struct handler *h, int64_t number)
 {
-    append_head(h, ':', number);
+    append(h, &(struct resp_reply){.kind = RESP_KIND_INTEGER, .content.number_line.value = number});
 }
 
 void handler_resp_bulk(struct handler *h, struct cdx_bytes bytes)
 {
-    uint8_t *at = room(h, HEAD_NBYTES_MAX + bytes.len + 2);
-    if (at == NULL)
+    if (bytes.len > RESP_BULK_MAX) {
+        handler_resp_error(h, RESP_ERROR_REPLY_LENGTH);
         return;
-    uint8_t *next = put_head(at, '$', (int64_t)bytes.len);
-    next = put_bytes(put_bytes(next, bytes.data, bytes.len), "\r\n", 2);
-    h->out->len += (size_t)(next - at);
+    }
+    append(h, &(struct resp_reply){.kind = RESP_KIND_BULK,
+                                   .content.bulk_string = {(int64_t)bytes.len, bytes}});
 }
 
 void handler_resp_bulk_text(struct handler *h, const char *text)
@@ -130,26 +112,32 @@ void handler_resp_bulk_integer(struct handler *h, int64_t number)
 
 void handler_resp_null(struct handler *h)
 {
-    append_head(h, '$', -1);
+    append(h, &(struct resp_reply){.kind = RESP_KIND_BULK, .content.bulk_string.len = -1});
+}
+
+static void append_array_head(struct handler *h, int64_t count)
+{
+    append(h, &(struct resp_reply){.kind = RESP_KIND_ARRAY, .content.array_head.count = count});
 }
 
 void handler_resp_array(struct handler *h, uint64_t count)
 {
-    append_head(h, '*', (int64_t)count);
+    append_array_head(h, (int64_t)count);
 }
 
 void handler_resp_null_array(struct handler *h)
 {
-    append_head(h, '*', -1);
+    append_array_head(h, -1);
 }
 
 void handler_resp_raw(struct handler *h, struct cdx_bytes replies)
 {
-    uint8_t *at = room(h, replies.len);
-    if (at == NULL)
+    uint8_t *at = h->no_room ? NULL : handler_output_reserve(h->out, replies.len);
+    if (at == NULL) {
+        h->no_room = true;
         return;
-    put_bytes(at, replies.data, replies.len);
-    h->out->len += replies.len;
+    }
+    h->out->len = (size_t)(cdx_put(at, replies) - h->out->data);
 }
 
 void handler_resp_write_failed(struct handler *h, enum store_status status)

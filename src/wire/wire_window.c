@@ -156,24 +156,27 @@ struct cdx_number cdx_window_any_decimal(const struct cdx_window *w, uint64_t po
     }
 }
 
-size_t cdx_decimal_size(uint64_t magnitude, bool is_negative)
+size_t cdx_any_decimal_size(uint64_t magnitude)
 {
-    size_t nbytes = is_negative ? 2 : 1;
-    for (; magnitude >= 10; magnitude /= 10)
-        nbytes++;
-    return nbytes;
+    size_t nbytes = 1;
+    for (; magnitude >= 10000; magnitude /= 10000)
+        nbytes += 4;
+    return nbytes + (magnitude >= 10) + (magnitude >= 100) + (magnitude >= 1000);
 }
 
-uint8_t *cdx_put_decimal(uint8_t *p, uint64_t magnitude, bool is_negative)
+uint8_t *cdx_put_any_decimal(uint8_t *p, uint64_t magnitude)
 {
-    uint8_t *const behind = p + cdx_decimal_size(magnitude, is_negative);
-    if (is_negative)
-        *p = '-';
+    static const char pairs[] =
+        "00010203040506070809101112131415161718192021222324"
+        "25262728293031323334353637383940414243444546474849"
+        "50515253545556575859606162636465666768697071727374"
+        "75767778798081828384858687888990919293949596979899";
+    uint8_t *const behind = p + cdx_any_decimal_size(magnitude);
     uint8_t *q = behind;
-    do {
-        *--q = (uint8_t)('0' + magnitude % 10);
-        magnitude /= 10;
-    } while (magnitude != 0);
+    for (; magnitude >= 10; magnitude /= 100)
+        memcpy(q -= 2, pairs + magnitude % 100 * 2, 2);
+    if (q != p)
+        *p = (uint8_t)('0' + magnitude);
     return behind;
 }
 
@@ -226,6 +229,10 @@ struct cdx_number cdx_window_any_until(struct cdx_window *w, uint64_t pos, uint6
 bool cdx_text_may_end(struct cdx_bytes text, const char *end, size_t nend)
 {
     for (size_t at = 0; at < text.len; at++) {
+        const uint8_t *const first = memchr(text.data + at, end[0], text.len - at);
+        if (first == NULL)
+            return true;
+        at = (size_t)(first - text.data);
         const size_t inside = text.len - at < nend ? text.len - at : nend;
         if (memcmp(text.data + at, end, inside) == 0 &&
             memcmp(end, end + inside, nend - inside) == 0)
