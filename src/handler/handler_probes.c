@@ -23,9 +23,11 @@ static void step_one(struct handler_probes *probes, enum handler_probes_step ste
     }
     if (!probes->held[slot])
         return;
-    handler_section_read(section);
-    /* A write has ended the section in which it was touched: what it found is near now. */
-    if (step == HANDLER_PROBES_TOUCH || probes->touched[slot] != section->reads) {
+    if (!section->writing || section->writes >= HANDLER_SECTION_WRITES_MAX)
+        handler_section_read(section);
+    /* What was found before a write may be gone; what is found now is near. */
+    if (step == HANDLER_PROBES_TOUCH || section->writing ||
+        probes->touched[slot] != section->reads) {
         store_probe_touch(section->reader, &probes->probes[slot]);
         probes->touched[slot] = section->reads;
     }

@@ -10,11 +10,18 @@
 
 #include "store.h"
 
+/**
+ * Writes after which lookups that are fetched ahead end a write section: other loops' writers wait
+ * no longer than for these.
+ */
+#define HANDLER_SECTION_WRITES_MAX 64u
+
 struct handler_section {
     struct store *store;         /* borrowed */
     struct store_reader *reader; /* borrowed */
     bool reading;                /* inside a read section … */
     bool writing;                /* … or the store's writer: never both */
+    uint32_t writes;             /* commands in the present write section */
     uint64_t reads;              /* read sections so far */
 };
 
@@ -65,7 +72,9 @@ static inline void handler_section_write(struct handler_section *section)
         handler_section_read_end(section);
         store_write_begin(section->store);
         section->writing = true;
+        section->writes = 0;
     }
+    section->writes++;
 }
 
 #endif

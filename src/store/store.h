@@ -269,11 +269,14 @@ uint64_t store_read_revision(const struct store_reader *reader);
 void store_probe_start(const struct store *store, enum store_probe_kind kind, struct cdx_bytes key,
                        struct store_probe *probe);
 
-/** Second step, inside a read section: asks for the node that the lookup will compare. */
+/**
+ * Second step, inside a read section or by the writer: asks for the node that the lookup will
+ * compare. What it leaves in the probe holds until the section's end, or the writer's next write.
+ */
 void store_probe_touch(struct store_reader *reader, struct store_probe *probe);
 
 /**
- * Further steps, in the same section: each asks for the parent of the last node, which will be
+ * Further steps, while that holds: each asks for the parent of the last node, which will be
  * compared too. More than two are seldom of use.
  */
 void store_probe_reach(struct store_reader *reader, struct store_probe *probe);
