@@ -14,8 +14,9 @@ uint64_t cdx__now_ms(void);
 
 /**
  * Like cdx__now_ms(), but up to a few milliseconds ahead, and cheap: measured 6 ns instead
- * of 52, where a pipelined request costs 15 in all. A deadline counted from it is never
- * early. `tick_ns` is cdx__tick_ns().
+ * of 52, where a pipelined request costs 15 in all. A deadline counted from it is not
+ * early, unless the system itself is late with its ticks: a virtual machine that got no time
+ * may be by some. `tick_ns` is cdx__tick_ns().
  */
 uint64_t cdx__soon_ms(uint64_t tick_ns);
 
