@@ -28,7 +28,7 @@
 #define HANDLER_INPUT_NBYTES_MAX 65536u
 
 /** Requests of all streams after which a turn's next step runs: keeps the queue in the L2 cache. */
-#define HANDLER_BATCH_MAX 512u
+#define HANDLER_BATCH_MAX 1536u
 
 /** Bytes of a spill that a connection keeps between requests; larger ones are given back. */
 #define HANDLER_SPILL_KEEP_NBYTES 512u

@@ -22,8 +22,18 @@
 
 /** Least room of an input buffer that a read is given: smaller ones would cut most reads. */
 #define NET_INPUT_PIECE_NBYTES 16384u
-/** Memory that the loop's output keeps between turns; larger is given back. */
-#define NET_OUTPUT_KEEP_NBYTES (1u << 20)
+/**
+ * Connections that are answered before the first of their answers is sent. Peers on another core
+ * are woken once by so many writes in a row; a write between the answering of two
+ * connections wakes one each time.
+ */
+#define NET_BURST_MAX 16u
+/** … and bytes of their answers: what is this large is sent at once. */
+#define NET_BURST_NBYTES_MAX (128u << 10)
+/** Memory that each of a burst's outputs keeps between turns; larger is given back. */
+#define NET_OUTPUT_KEEP_NBYTES (64u << 10)
+/** … and the first one, which is all that large answers take. */
+#define NET_OUTPUT_FIRST_KEEP_NBYTES (1u << 20)
 /** A connection that is ended waits so long for the peer to read on, and then to close. */
 #define NET_LINGER_MS 5000u
 /** Bytes of a peer that are thrown away while it is waited for. */
@@ -91,18 +101,18 @@ struct net_conn {
     struct net_host *host;
     enum net_conn_state state;
     bool reading;
-    bool eof;        /* the peer will send no more */
-    bool paused;     /* not read for its unsent answers */
-    bool refused;    /* was over the limit of connections */
-    bool had_input;  /* since the last look, while draining */
-    bool filled;     /* its last read took all the room: libuv asks for more at once */
+    bool eof;               /* the peer will send no more */
+    bool paused;            /* not read for its unsent answers */
+    bool refused;           /* was over the limit of connections */
+    bool had_input;         /* since the last look, while draining */
+    bool filled;            /* its last read took all the room: libuv asks for more at once */
     struct cdx_bytes input; /* of this turn: in an input buffer, or in the stash */
-    uint8_t *stash;  /* input that was not consumed */
+    uint8_t *stash;         /* input that was not consumed */
     size_t stash_nbytes;
-    size_t incomplete; /* bytes of an incomplete request */
-    size_t unsent;     /* memory of what was handed to uv_write */
-    size_t queued;     /* bytes that libuv still had at the last look */
-    size_t discarded;  /* bytes thrown away while lingering */
+    size_t incomplete;    /* bytes of an incomplete request */
+    size_t unsent;        /* memory of what was handed to uv_write */
+    size_t queued;        /* bytes that libuv still had at the last look */
+    size_t discarded;     /* bytes thrown away while lingering */
     uint64_t active_ms;   /* last input or progress of output */
     uint64_t begun_ms;    /* when the incomplete request began */
     uint64_t finish_ms;   /* when FLUSHING began */
@@ -146,11 +156,26 @@ struct net_inputs {
     size_t used; /* of the current one */
 };
 
+/** What one connection was answered in this turn, not yet sent. */
+struct net_answer {
+    struct net_conn *conn;
+    struct handler_output out;
+    size_t consumed;
+    enum handler_verdict verdict;
+};
+
+/** Answers that are sent together; the outputs are used again. */
+struct net_burst {
+    struct net_answer answers[NET_BURST_MAX];
+    size_t count;
+    size_t nbytes;
+};
+
 struct net_loop {
     uv_loop_t uv;
     uv_async_t control;
     uv_check_t check;
-    uv_idle_t again;  /* active while work is left over: the loop does not sleep */
+    uv_idle_t again; /* active while work is left over: the loop does not sleep */
     uv_timer_t tick;
     uv_timer_t upkeep; /* of the first loop */
     pthread_t thread;
@@ -158,7 +183,7 @@ struct net_loop {
     unsigned index;
     bool initialised;
     bool draining;
-    bool ending;      /* the loop's own handles are closing */
+    bool ending; /* the loop's own handles are closing */
     bool again_active;
     bool upkeep_due; /* in this turn */
     bool tick_due;   /* behind this turn */
@@ -174,7 +199,7 @@ struct net_loop {
     uint32_t conn_count;
     uint32_t refused_count;
     struct net_inputs inputs;
-    struct handler_output out;
+    struct net_burst burst;
     struct handler_env env;
     struct net_counters counters;
 };
@@ -235,9 +260,9 @@ static inline void net_count(_Atomic uint64_t *counter, uint64_t n)
 }
 
 #define NET_CONN_OF_READY(link)                                                                    \
-    ((struct net_conn *)(void *)((uint8_t *)(link) - offsetof(struct net_conn, ready)))
+    ((struct net_conn *)(void *)((uint8_t *)(link)-offsetof(struct net_conn, ready)))
 #define NET_CONN_OF_ALL(link)                                                                      \
-    ((struct net_conn *)(void *)((uint8_t *)(link) - offsetof(struct net_conn, all)))
+    ((struct net_conn *)(void *)((uint8_t *)(link)-offsetof(struct net_conn, all)))
 
 /* ---- net_listen.c ---- */
 

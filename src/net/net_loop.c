@@ -34,20 +34,45 @@ static void accept_ready(struct net_host *host, struct net_link *taken)
     }
 }
 
+static void send_burst(struct net_burst *burst)
+{
+    for (size_t i = 0; i < burst->count; i++) {
+        struct net_answer *answer = &burst->answers[i];
+        bool answered = answer->out.len != 0;
+        net_conn_send(answer->conn, &answer->out);
+        net_conn_after_turn(answer->conn, answer->verdict, answer->consumed, answered);
+        assert(net_conn_check(answer->conn));
+    }
+    burst->count = 0;
+    burst->nbytes = 0;
+}
+
 static void answer_taken(struct net_loop *loop, struct net_host *host, struct net_link *taken)
 {
+    struct net_burst *burst = &loop->burst;
     while (!net_link_alone(taken)) {
+        struct net_answer *answer = &burst->answers[burst->count++];
         struct net_conn *conn = NET_CONN_OF_READY(taken->next);
-        size_t consumed = 0;
         net_link_remove(&conn->ready);
         loop->answered++;
-        loop->out.len = 0;
-        enum handler_verdict verdict =
-            host->class->answer(host->handler, conn->session, &loop->out, &consumed);
-        bool answered = loop->out.len != 0;
-        net_conn_send(conn, &loop->out);
-        net_conn_after_turn(conn, verdict, consumed, answered);
-        assert(net_conn_check(conn));
+        answer->conn = conn;
+        answer->out.len = 0;
+        answer->consumed = 0;
+        answer->verdict =
+            host->class->answer(host->handler, conn->session, &answer->out, &answer->consumed);
+        burst->nbytes += answer->out.len;
+        if (burst->count == NET_BURST_MAX || burst->nbytes >= NET_BURST_NBYTES_MAX)
+            send_burst(burst);
+    }
+    send_burst(burst);
+}
+
+static void free_outputs(struct net_burst *burst, size_t first_keep, size_t keep)
+{
+    for (size_t i = 0; i < NET_BURST_MAX; i++) {
+        struct handler_output *out = &burst->answers[i].out;
+        if (out->cap > (i == 0 ? first_keep : keep))
+            handler_output_free(out);
     }
 }
 
@@ -76,8 +101,7 @@ void net_loop_turn(struct net_loop *loop)
         loop->shared_ms = uv_now(&loop->uv);
     if (loop->answered != 0)
         net_count(&loop->counters.turns, 1);
-    if (loop->out.cap > NET_OUTPUT_KEEP_NBYTES)
-        handler_output_free(&loop->out);
+    free_outputs(&loop->burst, NET_OUTPUT_FIRST_KEEP_NBYTES, NET_OUTPUT_KEEP_NBYTES);
 }
 
 size_t net_loop_read_max(const struct net_loop *loop)
@@ -434,7 +458,7 @@ void net_loop_free(struct net_loop *loop)
         loop->hosts[i].class->close(loop->hosts[i].handler);
     for (size_t i = 0; i < NET_INPUT_BUFFERS_MAX; i++)
         cdx_free(loop->inputs.buffers[i]);
-    handler_output_free(&loop->out);
+    free_outputs(&loop->burst, 0, 0);
     loop->initialised = false;
 }
 
