@@ -230,7 +230,7 @@ static void step_stale(struct world *w, struct input *in)
     struct store_entry entry;
     store_probe_start(w->store, STORE_PROBE_MATCH, key, &probe);
     store_read_begin(w->reader);
-    store_probe_touch(w->reader, &probe);
+    store_probes_touch(w->reader, &probe, 1);
     store_read_end(w->reader);
     if (take(in) % 2 != 0)
         step_put(w, PUT, in);

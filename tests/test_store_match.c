@@ -170,7 +170,7 @@ static void assert_answers(struct fixture *f, struct cdx_bytes path, struct cdx_
     struct store_probe probe;
     struct store_entry entry;
     store_probe_start(f->store, STORE_PROBE_MATCH, path, &probe);
-    store_probe_touch(f->reader, &probe);
+    store_probes_touch(f->reader, &probe, 1);
     assert_int_equal(store_match(f->reader, path, &probe, &entry), STORE_OK);
     assert_true(cdx_bytes_equal(entry.key, stored));
     assert_int_equal(store_match(f->reader, path, NULL, &entry), STORE_OK);
@@ -233,11 +233,11 @@ static void a_key_above_the_limit_finds_nothing(void **state)
     struct fixture f;
     fixture_open(&f, "- / // /a");
     store_probe_start(f.store, STORE_PROBE_MATCH, above, &probe);
-    store_probe_touch(f.reader, &probe);
+    store_probes_touch(f.reader, &probe, 1);
     assert_int_equal(store_match(f.reader, above, &probe, &entry), STORE_NOT_FOUND);
     assert_int_equal(store_match(f.reader, above, NULL, &entry), STORE_NOT_FOUND);
     store_probe_start(f.store, STORE_PROBE_KEY, above, &probe);
-    store_probe_touch(f.reader, &probe);
+    store_probes_touch(f.reader, &probe, 1);
     assert_int_equal(store_get(f.reader, above, &probe, &entry), STORE_NOT_FOUND);
     assert_int_equal(store_get(f.reader, above, NULL, &entry), STORE_NOT_FOUND);
     assert_int_equal(store_match_bytes(f.reader, above, &entry), STORE_NOT_FOUND);
@@ -278,7 +278,7 @@ static void any_number_of_boundaries_is_answered(void **state)
         store_probe_start(f.store, STORE_PROBE_MATCH, key, &probe);
         assert_int_equal(store_match(f.reader, key, &probe, &entry), STORE_OK);
         assert_true(cdx_bytes_equal(entry.key, expected));
-        store_probe_touch(f.reader, &probe);
+        store_probes_touch(f.reader, &probe, 1);
         assert_int_equal(store_match(f.reader, key, &probe, &entry), STORE_OK);
         assert_true(cdx_bytes_equal(entry.key, expected));
     }

@@ -556,7 +556,7 @@ static void stale_probes_find_what_is_there_now(void **state)
         struct store_entry entry;
         store_probe_start(w.store, i % 3 != 0 ? STORE_PROBE_MATCH : STORE_PROBE_KEY, key, &probe);
         store_read_begin(w.reader);
-        store_probe_touch(w.reader, &probe);
+        store_probes_touch(w.reader, &probe, 1);
         store_read_end(w.reader);
         for (uint32_t writes = random_below(&w.random, 4); writes > 0; writes--)
             step_write(&w, i / 1000 % 2 == 1);

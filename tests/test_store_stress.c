@@ -168,8 +168,8 @@ static const char *read_key(const struct world *w, struct store_reader *reader, 
     struct store_probe probe;
     struct store_entry entry;
     store_probe_start(w->store, match ? STORE_PROBE_MATCH : STORE_PROBE_KEY, text, &probe);
-    store_probe_touch(reader, &probe);
-    store_probe_reach(reader, &probe);
+    store_probes_touch(reader, &probe, 1);
+    store_probes_reach(reader, &probe, 1);
     enum store_status status =
         match ? store_match(reader, text, &probe, &entry) : store_get(reader, text, &probe, &entry);
     return check_answer(w, key, store_read_revision(reader), status == STORE_OK ? &entry : NULL);

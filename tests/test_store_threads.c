@@ -51,8 +51,8 @@ static const char *read_once(struct store *store, struct store_reader *reader)
     store_probe_start(store, STORE_PROBE_MATCH, first, &probes[0]);
     store_probe_start(store, STORE_PROBE_KEY, second, &probes[1]);
     store_read_begin(reader);
-    store_probe_touch(reader, &probes[0]);
-    store_probe_touch(reader, &probes[1]);
+    store_probes_touch(reader, &probes[0], 1);
+    store_probes_touch(reader, &probes[1], 1);
     if (store_match(reader, first, &probes[0], &a) != STORE_OK ||
         store_get(reader, second, &probes[1], &b) != STORE_OK)
         wrong = "a key that is always stored was not found";

@@ -7,23 +7,21 @@
 /* First allocation of an output, in bytes: the answers of a shallow pipeline. */
 #define OUTPUT_NBYTES_MIN 4096u
 
-uint8_t *handler_output_reserve(struct handler_output *out, size_t n)
+uint8_t *handler_output_grow(struct handler_output *out, size_t n)
 {
-    if (n > out->cap - out->len) {
-        size_t need;
-        if (__builtin_add_overflow(out->len, n, &need))
+    size_t need;
+    if (__builtin_add_overflow(out->len, n, &need))
+        return NULL;
+    size_t cap = out->cap < OUTPUT_NBYTES_MIN ? OUTPUT_NBYTES_MIN : out->cap;
+    while (cap < need) {
+        if (__builtin_mul_overflow(cap, (size_t)2, &cap))
             return NULL;
-        size_t cap = out->cap < OUTPUT_NBYTES_MIN ? OUTPUT_NBYTES_MIN : out->cap;
-        while (cap < need) {
-            if (__builtin_mul_overflow(cap, (size_t)2, &cap))
-                return NULL;
-        }
-        uint8_t *data = cdx_realloc(out->data, cap);
-        if (data == NULL)
-            return NULL;
-        out->data = data;
-        out->cap = cap;
     }
+    uint8_t *data = cdx_realloc(out->data, cap);
+    if (data == NULL)
+        return NULL;
+    out->data = data;
+    out->cap = cap;
     return out->data + out->len;
 }
 

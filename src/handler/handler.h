@@ -38,8 +38,14 @@ struct handler_output {
     size_t cap;
 };
 
+/** handler_output_reserve() where there is less room. */
+uint8_t *handler_output_grow(struct handler_output *out, size_t n);
+
 /** Room for at least `n` bytes at the end, or NULL when there is no memory (nothing changed). */
-uint8_t *handler_output_reserve(struct handler_output *out, size_t n);
+static inline uint8_t *handler_output_reserve(struct handler_output *out, size_t n)
+{
+    return n <= out->cap - out->len ? out->data + out->len : handler_output_grow(out, n);
+}
 
 /** Gives the memory back. */
 void handler_output_free(struct handler_output *out);
@@ -48,7 +54,8 @@ void handler_output_free(struct handler_output *out);
 enum handler_verdict {
     /** Send the output, go on reading. */
     HANDLER_CONTINUE,
-    /** Send the output, then close: the stream cannot be trusted any more, or the peer asked for it. */
+    /** Send the output, then close: the stream cannot be trusted any more, or the peer asked for
+       it. */
     HANDLER_CLOSE,
 };
 
@@ -114,7 +121,8 @@ struct handler_class {
     /** Bytes of an incomplete request that the session holds; 0: between requests. */
     size_t (*incomplete)(const void *session);
 
-    /** Appends the frame, if the protocol has one, that tells the peer why it is closed. `session` may be NULL. */
+    /** Appends the frame, if the protocol has one, that tells the peer why it is closed. `session`
+     * may be NULL. */
     void (*notice)(struct handler *handler, void *session, enum handler_notice notice,
                    struct handler_output *out);
 };

@@ -172,26 +172,6 @@ static void kv_prefetch(struct handler *h)
     handler_probes_begin(&h->probes, h->requests.count);
 }
 
-bool handler_kv_reserve(struct handler *h, size_t nbytes, struct cdx_out *cursor)
-{
-    uint8_t *at = h->no_room ? NULL : handler_output_reserve(h->out, nbytes);
-    if (at == NULL) {
-        h->no_room = true;
-        return false;
-    }
-    *cursor = (struct cdx_out){.next = at, .end = at + nbytes};
-    return true;
-}
-
-void handler_kv_commit(struct handler *h, const struct cdx_out *cursor, enum cdx_status status)
-{
-    if (status != CDX_OK) {
-        h->no_room = true;
-        return;
-    }
-    h->out->len = (size_t)(cursor->next - h->out->data);
-}
-
 /* Carries out the request at `index` of the queue; false: its answer had no room. */
 static bool carry_out(struct handler *h, uint32_t index)
 {

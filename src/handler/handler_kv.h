@@ -58,7 +58,7 @@ struct handler {
     /* whose request is carried out, and where it puts its answer */
     struct handler_session *session;
     struct handler_output *out;
-    const struct store_probe *probe; /* of the request, or NULL */
+    const struct store_probe *probe; /* of the request */
     bool no_room;                    /* an answer could not be appended whole */
     bool closing;                    /* the answer was the connection's last */
 
@@ -70,10 +70,27 @@ struct handler {
 /* ---- operations ---- */
 
 /** Room for `nbytes` of an answer as a cursor; false: no memory, `no_room` is set. */
-bool handler_kv_reserve(struct handler *h, size_t nbytes, struct cdx_out *cursor);
+static inline bool handler_kv_reserve(struct handler *h, size_t nbytes, struct cdx_out *cursor)
+{
+    uint8_t *at = h->no_room ? NULL : handler_output_reserve(h->out, nbytes);
+    if (at == NULL) {
+        h->no_room = true;
+        return false;
+    }
+    *cursor = (struct cdx_out){.next = at, .end = at + nbytes};
+    return true;
+}
 
 /** Ends an append: `status` is the encoder's outcome. */
-void handler_kv_commit(struct handler *h, const struct cdx_out *cursor, enum cdx_status status);
+static inline void handler_kv_commit(struct handler *h, const struct cdx_out *cursor,
+                                     enum cdx_status status)
+{
+    if (status != CDX_OK) {
+        h->no_room = true;
+        return;
+    }
+    h->out->len = (size_t)(cursor->next - h->out->data);
+}
 
 /** When a value ends that is to stay for `ttl_ms`, as the store has it. */
 uint64_t handler_kv_expires(const struct handler *h, uint64_t ttl_ms);

@@ -50,7 +50,7 @@ struct handler {
 
     /* whose request is carried out, and where its answer goes */
     const struct memcache_request *request;
-    const struct store_probe *probe; /* of its key, or NULL */
+    const struct store_probe *probe; /* of its key */
     struct handler_output *out;
     bool quiet;   /* success is not answered, nor that there is no value */
     bool no_room; /* an answer could not be appended whole */

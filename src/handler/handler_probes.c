@@ -2,47 +2,65 @@
 /* Lookups in groups. */
 #include "handler_probes.h"
 
-#include <string.h>
-
-static void start(struct handler_probes *probes, uint32_t index)
+/* Takes the probes of the requests from `index` to `end`, of one group, through the first step. */
+static void start(struct handler_probes *probes, uint32_t index, uint32_t end)
 {
+    const struct store *store = probes->section->store;
     struct handler_lookup lookup;
-    uint32_t slot = index % HANDLER_PROBES_MAX;
-    probes->held[slot] = probes->ask(probes->arg, index, &lookup);
-    if (probes->held[slot])
-        store_probe_start(probes->section->store, lookup.kind, lookup.key, &probes->probes[slot]);
+    for (; index < end; index++) {
+        struct store_probe *probe = handler_probes_slot(probes, index);
+        if (probes->ask(probes->arg, index, &lookup))
+            store_probe_start(store, lookup.kind, lookup.key, probe);
+        else
+            store_probe_none(probe);
+    }
 }
 
-static void step_one(struct handler_probes *probes, enum handler_probes_step step, uint32_t index)
+/* Whether one of so many probes is of a lookup. */
+static bool any_held(const struct store_probe *probes, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        if (probes[i].boundaries != 0)
+            return true;
+    }
+    return false;
+}
+
+/* … and through a later one. */
+static void step(struct handler_probes *probes, enum handler_probes_step which, uint32_t index,
+                 uint32_t end)
 {
     struct handler_section *section = probes->section;
-    uint32_t slot = index % HANDLER_PROBES_MAX;
-    if (step == HANDLER_PROBES_START) {
-        start(probes, index);
-        return;
-    }
-    if (!probes->held[slot])
-        return;
+    struct store_probe *first = handler_probes_slot(probes, index);
+    uint32_t count = end - index;
+    if (!any_held(first, count))
+        return; /* other writes need no read section */
     if (!section->writing || section->writes >= HANDLER_SECTION_WRITES_MAX)
         handler_section_read(section);
     /* What was found before a write may be gone; what is found now is near. */
-    if (step == HANDLER_PROBES_TOUCH || section->writing ||
-        probes->touched[slot] != section->reads) {
-        store_probe_touch(section->reader, &probes->probes[slot]);
-        probes->touched[slot] = section->reads;
-    }
-    if (step != HANDLER_PROBES_TOUCH)
-        store_probe_reach(section->reader, &probes->probes[slot]);
+    if (which == HANDLER_PROBES_TOUCH || section->writing)
+        store_probes_touch(section->reader, first, count);
+    if (which != HANDLER_PROBES_TOUCH)
+        store_probes_reach(section->reader, first, count);
 }
 
-/* Takes the probes of the requests before `end` through a step, as far as the step before went. */
-static void step_until(struct handler_probes *probes, enum handler_probes_step step, uint32_t end)
+/* Takes one group more through each step: the first behind `group` that is not through `round` ago.
+ */
+static void advance_round(struct handler_probes *probes, uint32_t group, uint32_t round)
 {
-    uint32_t last = step == HANDLER_PROBES_START ? probes->count : probes->stepped[step - 1];
-    if (last > end)
-        last = end;
-    for (; probes->stepped[step] < last; probes->stepped[step]++)
-        step_one(probes, step, probes->stepped[step]);
+    for (uint32_t which = HANDLER_PROBES_STEPS; which-- > 0;) {
+        if (which > round)
+            continue;
+        uint32_t index = group + (round - which) * HANDLER_PROBES_GROUP;
+        uint32_t left = index < probes->count ? probes->count - index : 0;
+        uint32_t end = index + (left < HANDLER_PROBES_GROUP ? left : HANDLER_PROBES_GROUP);
+        if (index == end)
+            continue;
+        if (which == HANDLER_PROBES_START)
+            start(probes, index, end);
+        else
+            step(probes, (enum handler_probes_step)which, index, end);
+    }
 }
 
 /*
@@ -51,39 +69,20 @@ static void step_until(struct handler_probes *probes, enum handler_probes_step s
  */
 static void advance(struct handler_probes *probes, uint32_t group)
 {
-    /* Nothing but the last round is new, unless requests were left out. */
-    for (uint32_t round = 0; round <= HANDLER_PROBES_STEPS; round++) {
-        for (uint32_t step = HANDLER_PROBES_STEPS; step-- > 0;) {
-            if (step <= round)
-                step_until(probes, (enum handler_probes_step)step,
-                           group + (round - step + 1) * HANDLER_PROBES_GROUP);
-        }
-    }
+    /* Behind the group before, nothing but the last round is new. */
+    uint32_t round = group != 0 && group == probes->probed ? HANDLER_PROBES_STEPS : 0;
+    for (; round <= HANDLER_PROBES_STEPS; round++)
+        advance_round(probes, group, round);
     probes->probed = group + HANDLER_PROBES_GROUP;
 }
 
 void handler_probes_begin(struct handler_probes *probes, uint32_t count)
 {
     probes->count = count;
-    memset(probes->stepped, 0, sizeof probes->stepped);
     advance(probes, 0);
 }
 
-/* Goes on with the group of the request at `index`, which may be any later one than the last. */
-static void go_on(struct handler_probes *probes, uint32_t index)
+void handler_probes_go_on(struct handler_probes *probes, uint32_t index)
 {
-    uint32_t group = index / HANDLER_PROBES_GROUP * HANDLER_PROBES_GROUP;
-    for (uint32_t step = 0; step < HANDLER_PROBES_STEPS; step++) {
-        if (probes->stepped[step] < group)
-            probes->stepped[step] = group;
-    }
-    advance(probes, group);
-}
-
-const struct store_probe *handler_probes_at(struct handler_probes *probes, uint32_t index)
-{
-    uint32_t slot = index % HANDLER_PROBES_MAX;
-    if (index >= probes->probed)
-        go_on(probes, index);
-    return probes->held[slot] ? &probes->probes[slot] : NULL;
+    advance(probes, index / HANDLER_PROBES_GROUP * HANDLER_PROBES_GROUP);
 }

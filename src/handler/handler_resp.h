@@ -147,7 +147,7 @@ struct handler {
     struct handler_session *session;
     struct handler_output *out;
     const struct handler_resp_command *command;
-    const struct store_probe *probe; /* of its first key, or NULL */
+    const struct store_probe *probe; /* of its first key */
     size_t answer_begun;             /* length of the output before the answer */
     bool no_room;                    /* an answer could not be appended whole */
     bool closing;                    /* the answer was the connection's last */

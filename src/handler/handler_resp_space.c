@@ -19,9 +19,9 @@ static size_t visit_group(struct handler *h, const struct cdx_bytes *keys, size_
     for (size_t i = 0; i < count; i++)
         store_probe_start(h->section.store, STORE_PROBE_KEY, keys[i], &probes[i]);
     for (size_t i = 0; i < count; i++)
-        store_probe_touch(reader, &probes[i]);
+        store_probes_touch(reader, &probes[i], 1);
     for (size_t i = 0; i < count; i++)
-        store_probe_reach(reader, &probes[i]);
+        store_probes_reach(reader, &probes[i], 1);
     while (visited < count && *go_on) {
         bool found = store_get(reader, keys[visited], &probes[visited], &entry) == STORE_OK;
         *go_on = visit(h, arg, found ? &entry : NULL);

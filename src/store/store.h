@@ -269,21 +269,29 @@ uint64_t store_read_revision(const struct store_reader *reader);
 void store_probe_start(const struct store *store, enum store_probe_kind kind, struct cdx_bytes key,
                        struct store_probe *probe);
 
-/**
- * Second step, inside a read section or by the writer: asks for the node that the lookup will
- * compare. What it leaves in the probe holds until the section's end, or the writer's next write.
- */
-void store_probe_touch(struct store_reader *reader, struct store_probe *probe);
+/** A probe of no lookup: the steps pass over it. */
+static inline void store_probe_none(struct store_probe *probe)
+{
+    probe->boundaries = 0;
+}
 
 /**
- * Further steps, while that holds: each asks for the parent of the last node, which will be
- * compared too. More than two are seldom of use.
+ * Second step, inside a read section or by the writer: asks for the nodes that the lookups of
+ * `count` probes will compare. What it leaves in the probes holds until the section's end, or the
+ * writer's next write.
  */
-void store_probe_reach(struct store_reader *reader, struct store_probe *probe);
+void store_probes_touch(struct store_reader *reader, struct store_probe *probes, size_t count);
+
+/**
+ * Further steps, while that holds: each asks for the parents of the last nodes, which will be
+ * compared too. More than two are seldom of use. Probes that were touched in another read
+ * section are touched again.
+ */
+void store_probes_reach(struct store_reader *reader, struct store_probe *probes, size_t count);
 
 /**
  * The entry at exactly `key`: STORE_OK or STORE_NOT_FOUND (`*entry` untouched).
- * `probe` was started with this key (either kind), or is NULL.
+ * `probe` was started with this key (either kind), is of no lookup, or NULL.
  */
 CDX_MUST_CHECK enum store_status store_get(struct store_reader *reader, struct cdx_bytes key,
                                            const struct store_probe *probe,

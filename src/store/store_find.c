@@ -318,15 +318,10 @@ bool store_key_of_stored(const struct store *store, store_ref ref,
 
 /* ---- values ---- */
 
-const struct store_node *store_value_at(const struct store *store, const struct store_node *node,
-                                        const struct store_view *view)
+const struct store_node *store_fork_value(const struct store *store, const struct store_node *fork,
+                                          const struct store_view *view)
 {
-    uint32_t head = store_head(node);
-    if (store_head_kind(head) == STORE_LEAF)
-        return store_record_revision(store_record_of(node)) <= view->revision ? node : NULL;
-    if (store_head_kind(head) == STORE_PASS)
-        return NULL;
-    store_ref ref = store_load_ref(&store_fork_of(node)->version);
+    store_ref ref = store_load_ref(&store_fork_of(fork)->version);
     while (ref != 0) {
         const struct store_node *record = store_at(store, ref);
         uint32_t flags = store_head(record);

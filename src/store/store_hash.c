@@ -44,12 +44,3 @@ void store_path_init(struct store_path *path, const struct store_hash_keys *keys
     for (size_t i = 0; i < blocks; i++)
         path->sum[i + 1] = store_hash_add(keys, path->sum[i], i, store_hash_block_at(key, i));
 }
-
-uint64_t store_hash_of(const struct store_hash_keys *keys, struct cdx_bytes key)
-{
-    uint64_t sum = 0;
-    size_t whole = key.len / STORE_HASH_BLOCK_NBYTES;
-    for (size_t i = 0; i < whole; i++)
-        sum = store_hash_add(keys, sum, i, store_hash_block_at(key, i));
-    return store_hash_end(keys, sum, store_hash_block_at(key, whole), key.len);
-}

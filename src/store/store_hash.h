@@ -59,9 +59,6 @@ void store_hash_init(struct store_hash_keys *keys, uint64_t seed);
 void store_path_init(struct store_path *path, const struct store_hash_keys *keys,
                      struct cdx_bytes key);
 
-/** The hash of a whole key, without keeping the sums. */
-uint64_t store_hash_of(const struct store_hash_keys *keys, struct cdx_bytes key);
-
 /* ---- operations ---- */
 
 static inline uint64_t store_hash_mum(uint64_t a, uint64_t b)
@@ -113,18 +110,13 @@ static inline struct store_hash_block store_hash_short_block(struct cdx_bytes ke
 /* The last, incomplete block of a key of at least one: the key's last 16 bytes, shifted. */
 static inline struct store_hash_block store_hash_last_block(struct cdx_bytes key)
 {
-    struct store_hash_block b = {0, 0};
-    size_t left = key.len % STORE_HASH_BLOCK_NBYTES;
-    uint64_t low = store_hash_load64(key.data + key.len - 16);
-    uint64_t high = store_hash_load64(key.data + key.len - 8);
-    if (left > 8) {
-        unsigned gone = 8 * (unsigned)(16 - left); /* 8 to 56 bits */
-        b.x = low >> gone | high << (64 - gone);
-        b.y = high >> gone;
-    } else if (left > 0) {
-        b.x = high >> (8 * (8 - left));
-    }
-    return b;
+    __extension__ typedef unsigned __int128 wide;
+    wide last = store_hash_load64(key.data + key.len - 16) |
+                (wide)store_hash_load64(key.data + key.len - 8) << 64;
+    /* In two shifts, as one cannot be of 128 bits; without branches, as lengths cannot be foreseen.
+     */
+    last = last >> 8 >> (8 * (15 - (unsigned)key.len % 16));
+    return (struct store_hash_block){(uint64_t)last, (uint64_t)(last >> 64)};
 }
 
 /** Block `i` of the key, which begins at or before the key's end. */
@@ -144,15 +136,47 @@ static inline uint64_t store_hash_add(const struct store_hash_keys *keys, uint64
     return sum + store_hash_mum(b.x ^ keys->block[2 * i], b.y ^ keys->block[2 * i + 1]);
 }
 
+/** The hash of the first `end` bytes: `b` is the block that `end` lies in, 0 from there on, `sum`
+ * that before it. */
+static inline uint64_t store_hash_finish(const struct store_hash_keys *keys, uint64_t sum,
+                                         struct store_hash_block b, size_t end)
+{
+    uint64_t tail = store_hash_mum(b.x ^ keys->tail[0], b.y ^ keys->tail[1]);
+    return store_hash_mum(sum + tail, keys->finish ^ end);
+}
+
+/** The first `n` (at most 15) bytes of a block, the others 0. */
+static inline struct store_hash_block store_hash_cut(struct store_hash_block b, unsigned n)
+{
+    static const uint8_t ones[32] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+                                     0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
+    const uint8_t *mask = ones + STORE_HASH_BLOCK_NBYTES - n;
+    return (struct store_hash_block){b.x & store_hash_load64(mask),
+                                     b.y & store_hash_load64(mask + 8)};
+}
+
 /** The hash of the first `end` bytes: `b` is the block that `end` lies in, `sum` that before it. */
 static inline uint64_t store_hash_end(const struct store_hash_keys *keys, uint64_t sum,
                                       struct store_hash_block b, size_t end)
 {
-    unsigned in = (unsigned)(end % STORE_HASH_BLOCK_NBYTES);
-    uint64_t low = in < 8 ? (UINT64_C(1) << (8 * in)) - 1 : ~UINT64_C(0);
-    uint64_t high = in > 8 ? (UINT64_C(1) << (8 * (in - 8))) - 1 : 0;
-    uint64_t tail = store_hash_mum((b.x & low) ^ keys->tail[0], (b.y & high) ^ keys->tail[1]);
-    return store_hash_mum(sum + tail, keys->finish ^ end);
+    return store_hash_finish(keys, sum,
+                             store_hash_cut(b, (unsigned)(end % STORE_HASH_BLOCK_NBYTES)), end);
+}
+
+/** The hash of a whole key, without keeping the sums. */
+static inline uint64_t store_hash_of(const struct store_hash_keys *keys, struct cdx_bytes key)
+{
+    uint64_t sum = 0;
+    size_t whole = key.len / STORE_HASH_BLOCK_NBYTES;
+    if (whole == 0)
+        return store_hash_finish(keys, 0, store_hash_short_block(key), key.len);
+    for (size_t i = 0; i < whole; i++) {
+        const uint8_t *from = key.data + i * STORE_HASH_BLOCK_NBYTES;
+        sum = store_hash_add(
+            keys, sum, i,
+            (struct store_hash_block){store_hash_load64(from), store_hash_load64(from + 8)});
+    }
+    return store_hash_finish(keys, sum, store_hash_last_block(key), key.len);
 }
 
 /** The hash of the first `end` bytes of the path's key. */

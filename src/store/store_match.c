@@ -19,11 +19,29 @@
 
 /* ---- probes ---- */
 
-static void probe_add(const struct store *store, struct store_probe *probe, uint64_t hash,
-                      size_t end)
+static inline void probe_set(const struct store *store, struct store_boundary *boundary,
+                             uint64_t hash, size_t end)
 {
     store_index_prefetch(&store->index, hash);
-    probe->boundary[probe->boundaries++] = (struct store_boundary){hash, end};
+    boundary->hash = hash;
+    boundary->end = end;
+}
+
+/* Puts the boundaries at the slashes of one block, which begins at `from`, behind the `n` before
+ * it; NULL: too many. */
+static inline struct store_boundary *
+probe_block(const struct store *store, struct store_probe *probe, struct store_boundary *next,
+            uint64_t sum, struct store_hash_block block, size_t from, uint32_t slashes)
+{
+    for (; slashes != 0; slashes &= slashes - 1) {
+        unsigned in = (unsigned)__builtin_ctz(slashes);
+        if (next == &probe->boundary[STORE_PROBE_BOUNDARIES_MAX])
+            return NULL;
+        size_t end = from + in;
+        uint64_t hash = store_hash_finish(&store->keys, sum, store_hash_cut(block, in), end);
+        probe_set(store, next++, hash, end);
+    }
+    return next;
 }
 
 /* Hashes all boundaries and asks for their buckets; a key with too many is left to the lookup. */
@@ -31,26 +49,28 @@ static void probe_boundaries(const struct store *store, struct store_probe *prob
 {
     const struct store_hash_keys *keys = &store->keys;
     struct cdx_bytes key = probe->key;
+    struct store_boundary *next = probe->boundary;
+    size_t whole = key.len / STORE_HASH_BLOCK_NBYTES;
+    uint32_t first = ~1u; /* the empty prefix is the root's */
     uint64_t sum = 0;
-    for (size_t i = 0;; i++) {
-        struct store_hash_block block = store_hash_block_at(key, i);
-        uint32_t slashes = store_hash_slashes(block);
-        if (i == 0)
-            slashes &= ~1u; /* the empty prefix is the root's */
-        for (; slashes != 0; slashes &= slashes - 1) {
-            size_t end = i * STORE_HASH_BLOCK_NBYTES + (size_t)__builtin_ctz(slashes);
-            if (probe->boundaries == STORE_PROBE_BOUNDARIES_MAX) {
-                probe->boundaries = 0;
-                return;
-            }
-            probe_add(store, probe, store_hash_end(keys, sum, block, end), end);
-        }
-        if (key.len / STORE_HASH_BLOCK_NBYTES == i) {
-            probe_add(store, probe, store_hash_end(keys, sum, block, key.len), key.len);
+    for (size_t i = 0; i < whole; i++) {
+        const uint8_t *from = key.data + i * STORE_HASH_BLOCK_NBYTES;
+        struct store_hash_block block = {store_hash_load64(from), store_hash_load64(from + 8)};
+        next = probe_block(store, probe, next, sum, block, i * STORE_HASH_BLOCK_NBYTES,
+                           store_hash_slashes(block) & first);
+        if (next == NULL)
             return;
-        }
         sum = store_hash_add(keys, sum, i, block);
+        first = ~0u;
     }
+    struct store_hash_block last =
+        whole == 0 ? store_hash_short_block(key) : store_hash_last_block(key);
+    next = probe_block(store, probe, next, sum, last, whole * STORE_HASH_BLOCK_NBYTES,
+                       store_hash_slashes(last) & first);
+    if (next == NULL)
+        return;
+    probe_set(store, next++, store_hash_finish(keys, sum, last, key.len), key.len);
+    probe->boundaries = (uint16_t)(next - probe->boundary);
 }
 
 void store_probe_start(const struct store *store, enum store_probe_kind kind, struct cdx_bytes key,
@@ -63,10 +83,12 @@ void store_probe_start(const struct store *store, enum store_probe_kind kind, st
     probe->section = 0;
     if (key.len == 0 || key.len > STORE_KEY_NBYTES_MAX)
         return;
-    if (kind == STORE_PROBE_MATCH)
+    if (kind == STORE_PROBE_MATCH) {
         probe_boundaries(store, probe);
-    else
-        probe_add(store, probe, store_hash_of(&store->keys, key), key.len);
+        return;
+    }
+    probe_set(store, &probe->boundary[0], store_hash_of(&store->keys, key), key.len);
+    probe->boundaries = 1;
 }
 
 /*
@@ -98,14 +120,13 @@ static void parent_prefetch(const struct store *store, const struct store_probe 
  * will read: the first candidate, its parents by the tags at their boundaries,
  * and, where one before it overflowed, the bucket behind.
  */
-static void probe_follow(const struct store_reader *reader, struct store_probe *probe)
+static inline void probe_follow(const struct store_reader *reader, struct store_probe *probe)
 {
     const struct store *store = reader->store;
     uint32_t open = 0;
+    store_ref node = 0;
     probe->candidate = 0;
-    probe->node = 0;
-    uint32_t i = probe->boundaries;
-    for (; i > 0; i--) {
+    for (uint32_t i = probe->boundaries; i > 0; i--) {
         struct store_table table = store_index_table(&store->index, probe->boundary[i - 1].hash);
         if (table.count == 0)
             continue;
@@ -113,20 +134,23 @@ static void probe_follow(const struct store_reader *reader, struct store_probe *
         uint32_t at = store_index_bucket(tag, table.count);
         const struct store_bucket *bucket = &table.buckets[at];
         uint32_t slots = store_bucket_find(bucket, tag, true);
-        if (slots == 0 && store_bucket_overflow(bucket) == 0)
+        if (slots != 0) {
+            node = store_bucket_ref(bucket, (uint32_t)__builtin_ctz(slots));
+            if (node != 0)
+                node_prefetch(store, node);
+            if (open == 0) {
+                open = i;
+                probe->candidate = node;
+            }
+            break;
+        }
+        if (store_bucket_overflow(bucket) == 0)
             continue;
         if (open == 0)
             open = i;
-        if (slots != 0) {
-            probe->node = store_bucket_ref(bucket, (uint32_t)__builtin_ctz(slots));
-            if (probe->node != 0)
-                node_prefetch(store, probe->node);
-            if (open == i)
-                probe->candidate = probe->node;
-            break;
-        }
         store_prefetch(at + 1 != table.count ? bucket + 1 : table.buckets);
     }
+    probe->node = node;
     probe->open = (uint16_t)open;
     probe->section = reader->section;
 }
@@ -145,11 +169,9 @@ static void probe_now(const struct store_reader *reader, enum store_probe_kind k
         parent_prefetch(store, probe, --i);
 }
 
-void store_probe_reach(struct store_reader *reader, struct store_probe *probe)
+/* Asks for the parent of the node that was asked for last. */
+static inline void probe_reach(const struct store *store, struct store_probe *probe)
 {
-    const struct store *store = reader->store;
-    if (probe->boundaries == 0 || probe->node == 0 || probe->section != reader->section)
-        return;
     const struct store_node *node = store_at(store, probe->node);
     uint32_t head = store_head(node);
     probe->node = 0;
@@ -157,77 +179,122 @@ void store_probe_reach(struct store_reader *reader, struct store_probe *probe)
         store_ref record = store_load_ref(&store_fork_of(node)->version); /* has the value */
         if (record != 0)
             store_prefetch(store_at(store, record));
+        if ((head & ((uint32_t)STORE_WHOLE | STORE_ROOT)) != 0)
+            return; /* the comparison ends here */
     }
-    if (store_head_is_whole(head) || (head & STORE_ROOT) != 0)
-        return; /* the comparison ends here */
     probe->node = store_node_link(node);
     if (probe->node != 0)
         node_prefetch(store, probe->node);
 }
 
-void store_probe_touch(struct store_reader *reader, struct store_probe *probe)
+void store_probes_touch(struct store_reader *reader, struct store_probe *probes, size_t count)
 {
-    if (probe->boundaries != 0)
-        probe_follow(reader, probe);
+    for (size_t i = 0; i < count; i++) {
+        if (probes[i].boundaries != 0)
+            probe_follow(reader, &probes[i]);
+    }
+}
+
+void store_probes_reach(struct store_reader *reader, struct store_probe *probes, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct store_probe *probe = &probes[i];
+        if (probe->boundaries == 0)
+            continue;
+        if (__builtin_expect(probe->section != reader->section, 0))
+            probe_follow(reader, probe);
+        if (probe->node != 0)
+            probe_reach(reader->store, probe);
+    }
 }
 
 /* ---- traces ---- */
 
-/* Leaves the hash of one lookup of some for eviction: on the reader's own lines. */
-static void trace(struct store_reader *reader, uint64_t hash)
+static void leave_trace(struct store_reader *reader, uint64_t hash)
 {
-    if (!atomic_load_explicit(&reader->store->sampling, memory_order_relaxed))
-        return;
     uint32_t n = reader->lookups++;
     if (n % STORE_TRACE_EVERY == 0)
         atomic_store_explicit(&reader->trace[n / STORE_TRACE_EVERY % STORE_TRACES], hash,
                               memory_order_relaxed);
 }
 
+/* Leaves the hash of one lookup of some for eviction: on the reader's own lines. */
+static inline void trace(struct store_reader *reader, uint64_t hash)
+{
+    if (atomic_load_explicit(&reader->store->sampling, memory_order_relaxed))
+        leave_trace(reader, hash);
+}
+
 /* ---- the node of a boundary ---- */
 
-/*
- * The answering node of boundary `i` of a key of the reader's, 0: there is none. The
- * candidate that was found in this section is it, mostly.
- */
-static store_ref find_probed(const struct store_reader *reader, struct cdx_bytes key,
-                             const struct store_probe *probe, uint32_t i)
+/* The answering node of boundary `i` if it is the candidate that was found in this section, as it
+ * mostly is; NULL: not known. */
+static inline const struct store_node *candidate_at(const struct store_reader *reader,
+                                                    struct cdx_bytes key,
+                                                    const struct store_probe *probe, uint32_t i)
+{
+    const struct store *store = reader->store;
+    if (probe->section != reader->section || probe->open != i + 1 || probe->candidate == 0 ||
+        store_has_gates(store))
+        return NULL;
+    const struct store_node *node = store_at(store, probe->candidate);
+    bool found =
+        store_node_matches_plain(store, node, key.data, probe->boundary[i].end, &reader->view) &&
+        !store_has_gates(store);
+    return found ? node : NULL;
+}
+
+/* The answering node of boundary `i` of a key of the reader's; NULL: there is none. */
+static const struct store_node *find_probed(const struct store_reader *reader, struct cdx_bytes key,
+                                            const struct store_probe *probe, uint32_t i)
 {
     const struct store *store = reader->store;
     const struct store_boundary *boundary = &probe->boundary[i];
-    if (probe->section == reader->section && probe->open == i + 1 && probe->candidate != 0) {
-        uint64_t ends;
-        const struct store_node *node = store_at(store, probe->candidate);
-        if (store_node_matches(store, node, key.data, boundary->end, &reader->view, &ends) &&
-            !store_has_gates(store))
-            return probe->candidate;
-    }
-    return store_find_hashed(store, boundary->hash, key.data, boundary->end, &reader->view);
+    const struct store_node *node = candidate_at(reader, key, probe, i);
+    if (node != NULL)
+        return node;
+    store_ref ref =
+        store_find_hashed(store, boundary->hash, key.data, boundary->end, &reader->view);
+    return ref != 0 ? store_at(store, ref) : NULL;
 }
 
 /* ---- get ---- */
+
+/* The node of a key whose candidate is not known, or not its node; NULL: there is none. */
+static const struct store_node *get_node(struct store_reader *reader, struct cdx_bytes key,
+                                         const struct store_probe *probe)
+{
+    const struct store *store = reader->store;
+    struct store_probe own;
+    if (key.len == 0) {
+        store_ref root = store_find_root(store, &reader->view);
+        return root != 0 ? store_at(store, root) : NULL;
+    }
+    if (probe == NULL || probe->boundaries == 0) {
+        probe_now(reader, STORE_PROBE_KEY, key, &own);
+        probe = &own;
+    }
+    const struct store_node *node = find_probed(reader, key, probe, probe->boundaries - 1u);
+    if (node != NULL)
+        trace(reader, probe->boundary[probe->boundaries - 1].hash);
+    return node;
+}
 
 enum store_status store_get(struct store_reader *reader, struct cdx_bytes key,
                             const struct store_probe *probe, struct store_entry *entry)
 {
     const struct store *store = reader->store;
+    const struct store_node *node = NULL;
     if (key.len > STORE_KEY_NBYTES_MAX)
         return STORE_NOT_FOUND;
-    store_ref ref;
-    struct store_probe own;
-    if (key.len != 0) {
-        if (probe == NULL || probe->boundaries == 0) {
-            probe_now(reader, STORE_PROBE_KEY, key, &own);
-            probe = &own;
-        }
-        ref = find_probed(reader, key, probe, probe->boundaries - 1u);
-        if (ref != 0)
-            trace(reader, probe->boundary[probe->boundaries - 1].hash);
-    } else {
-        ref = store_find_root(store, &reader->view);
-    }
+    if (probe != NULL && probe->boundaries != 0)
+        node = candidate_at(reader, key, probe, probe->boundaries - 1u);
+    if (node != NULL)
+        trace(reader, probe->boundary[probe->boundaries - 1].hash);
+    else
+        node = get_node(reader, key, probe);
     const struct store_node *value =
-        ref != 0 ? store_value_at(store, store_at(store, ref), &reader->view) : NULL;
+        node != NULL ? store_value_at(store, node, &reader->view) : NULL;
     if (value == NULL)
         return STORE_NOT_FOUND;
     store_entry_of(value, key, entry);
@@ -256,10 +323,9 @@ static const struct store_node *slash_value(const struct store_reader *reader, s
  * The longest key that answers `key` and ends at boundary `end` or at the '/'
  * behind it, given the boundary's node.
  */
-static bool answer_at(const struct store_reader *reader, store_ref ref, struct cdx_bytes key,
-                      size_t end, struct answer *answer)
+static inline bool answer_at(const struct store_reader *reader, const struct store_node *node,
+                             struct cdx_bytes key, size_t end, struct answer *answer)
 {
-    const struct store_node *node = store_at(reader->store, ref);
     answer->end = end + 1;
     answer->value = NULL;
     if (end < key.len && store_node_kind(node) != STORE_LEAF &&
@@ -279,7 +345,7 @@ static bool answer_at_root(const struct store_reader *reader, struct cdx_bytes k
     if (store_is_relative(key))
         return false;
     store_ref root = store_find_root(reader->store, &reader->view);
-    return root != 0 && answer_at(reader, root, key, 0, answer);
+    return root != 0 && answer_at(reader, store_at(reader->store, root), key, 0, answer);
 }
 
 static bool match_probed(struct store_reader *reader, struct cdx_bytes key,
@@ -288,8 +354,8 @@ static bool match_probed(struct store_reader *reader, struct cdx_bytes key,
     uint32_t i = probe->section == reader->section ? probe->open : probe->boundaries;
     while (i-- > 0) {
         size_t end = probe->boundary[i].end;
-        store_ref ref = find_probed(reader, key, probe, i);
-        if (ref != 0 && answer_at(reader, ref, key, end, answer)) {
+        const struct store_node *node = find_probed(reader, key, probe, i);
+        if (node != NULL && answer_at(reader, node, key, end, answer)) {
             trace(reader, probe->boundary[i].hash);
             return true;
         }
@@ -305,7 +371,7 @@ static bool match_long(struct store_reader *reader, struct cdx_bytes key, struct
     for (size_t end = key.len; end != 0; end = store_segment_start(key, end)) {
         uint64_t hash = store_path_hash(&path, end);
         store_ref ref = store_find_hashed(store, hash, key.data, end, &reader->view);
-        if (ref != 0 && answer_at(reader, ref, key, end, answer)) {
+        if (ref != 0 && answer_at(reader, store_at(store, ref), key, end, answer)) {
             trace(reader, hash);
             return true;
         }
@@ -313,19 +379,24 @@ static bool match_long(struct store_reader *reader, struct cdx_bytes key, struct
     return answer_at_root(reader, key, answer);
 }
 
+/* match_probed() of a key that has no probe, or none that holds its boundaries. */
+static bool match_now(struct store_reader *reader, struct cdx_bytes key, struct answer *answer)
+{
+    struct store_probe own;
+    probe_now(reader, STORE_PROBE_MATCH, key, &own);
+    return own.boundaries != 0 ? match_probed(reader, key, &own, answer)
+                               : match_long(reader, key, answer);
+}
+
 enum store_status store_match(struct store_reader *reader, struct cdx_bytes key,
                               const struct store_probe *probe, struct store_entry *entry)
 {
     if (key.len > STORE_KEY_NBYTES_MAX)
         return STORE_NOT_FOUND;
-    struct store_probe own;
-    if (probe == NULL || probe->kind != STORE_PROBE_MATCH) {
-        probe_now(reader, STORE_PROBE_MATCH, key, &own);
-        probe = &own;
-    }
     struct answer answer;
-    bool found = probe->boundaries != 0 ? match_probed(reader, key, probe, &answer)
-                                        : match_long(reader, key, &answer);
+    bool probed = probe != NULL && probe->kind == STORE_PROBE_MATCH && probe->boundaries != 0;
+    bool found =
+        probed ? match_probed(reader, key, probe, &answer) : match_now(reader, key, &answer);
     if (!found)
         return STORE_NOT_FOUND;
     store_entry_of(answer.value, store_prefix(key, answer.end), entry);

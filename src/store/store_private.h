@@ -232,7 +232,21 @@ bool store_gate_open(const struct store *store, const struct store_node *fork,
 bool store_chain_end(const struct store *store, const struct store_node *node, size_t end,
                      const struct store_view *view, uint64_t *ends, bool *more);
 
-/** Whether the last `n` bytes of the `end` at `key` are those at `text`. */
+/** Whether `n` (at most 15) bytes are the same; reads no others. */
+static inline bool store_few_equal(const uint8_t *a, const uint8_t *b, size_t n)
+{
+    if (n >= 8)
+        return ((store_hash_load64(a) ^ store_hash_load64(b)) |
+                (store_hash_load64(a + n - 8) ^ store_hash_load64(b + n - 8))) == 0;
+    if (n >= 4)
+        return ((store_hash_load32(a) ^ store_hash_load32(b)) |
+                (store_hash_load32(a + n - 4) ^ store_hash_load32(b + n - 4))) == 0;
+    while (n > 0 && a[n - 1] == b[n - 1])
+        n--;
+    return n == 0;
+}
+
+/** Whether the last `n` bytes of the `end` at `key` are those at `text`; `n` is at most `end`. */
 static inline bool store_tail_equal(const uint8_t *text, size_t n, const uint8_t *key, size_t end)
 {
 #if defined(__SSE2__) && !defined(__SANITIZE_THREAD__)
@@ -248,8 +262,10 @@ static inline bool store_tail_equal(const uint8_t *text, size_t n, const uint8_t
         n -= 16;
         end -= 16;
     }
-#endif
+    return store_few_equal(text, key + end - n, n);
+#else
     return memcmp(text, key + end - n, n) == 0;
+#endif
 }
 
 /**
@@ -283,6 +299,27 @@ static inline bool store_node_matches(const struct store *store, const struct st
             end -= label.len;
             node = store_at(store, store_node_link(node));
             continue;
+        }
+        if (n > end || !store_tail_equal(store_node_text(node, head), n, key, end))
+            return false;
+        end -= n;
+        node = store_at(store, store_node_link(node));
+    }
+}
+
+/** store_node_matches() of a node that was found before no fork was gated. */
+static inline bool store_node_matches_plain(const struct store *store,
+                                            const struct store_node *node, const uint8_t *key,
+                                            size_t end, const struct store_view *view)
+{
+    for (;;) {
+        uint32_t head = store_head(node);
+        size_t n = store_head_text(head);
+        if (store_head_kind(head) == STORE_FORK) {
+            if ((head & STORE_ROOT) != 0)
+                return end == 0 && view->stage == 0;
+            if ((head & STORE_WHOLE) != 0)
+                return n == end && store_tail_equal(store_node_text(node, head), n, key, end);
         }
         if (n > end || !store_tail_equal(store_node_text(node, head), n, key, end))
             return false;
@@ -351,19 +388,43 @@ bool store_key_of_stored(const struct store *store, store_ref ref,
 
 /* ---- values ---- */
 
+/** store_value_at() of a fork: its newest record that the view sees. */
+const struct store_node *store_fork_value(const struct store *store, const struct store_node *fork,
+                                          const struct store_view *view);
+
 /** The leaf or record that has a fork's or leaf's value for the view; NULL: not stored. */
-const struct store_node *store_value_at(const struct store *store, const struct store_node *node,
-                                        const struct store_view *view);
+static inline const struct store_node *store_value_at(const struct store *store,
+                                                      const struct store_node *node,
+                                                      const struct store_view *view)
+{
+    switch (store_node_kind(node)) {
+    case STORE_LEAF:
+        return store_record_revision(store_record_of(node)) <= view->revision ? node : NULL;
+    case STORE_FORK:
+        return store_fork_value(store, node, view);
+    default:
+        return NULL;
+    }
+}
 
 /** The view of a value for a caller. */
 static inline void store_entry_of(const struct store_node *value, struct cdx_bytes key,
                                   struct store_entry *entry)
 {
+    uint32_t head = store_head(value);
     entry->key = key;
+    entry->revision = store_record_revision(store_record_of(value));
+    if ((head & (3u | STORE_HEAP | STORE_MARKED)) == STORE_LEAF) { /* mostly */
+        entry->value =
+            cdx_bytes_of((const uint8_t *)value + STORE_LEAF_NBYTES + store_head_text(head),
+                         store_head_value(head));
+        entry->mark = 0;
+        entry->expires_ms = 0;
+        return;
+    }
     entry->value = store_node_value(value);
     entry->mark = store_node_value_mark(value);
-    entry->revision = store_record_revision(store_record_of(value));
-    entry->expires_ms = store_node_kind(value) == STORE_RECORD ? store_record_expires(value) : 0;
+    entry->expires_ms = store_head_kind(head) == STORE_RECORD ? store_record_expires(value) : 0;
 }
 
 /** Stored keys at and below a node, by its counts; those that have expired included. */

@@ -553,9 +553,9 @@ const char *model_check_key(const struct model *model, const struct store *store
         for (int i = 0; i < 3; i++) {
             struct store_probe *probe = i < 2 ? &probes[i] : NULL;
             if (touched != 0 && probe != NULL)
-                store_probe_touch(reader, probe);
+                store_probes_touch(reader, probe, 1);
             if (touched != 0 && probe != NULL)
-                store_probe_reach(reader, probe);
+                store_probes_reach(reader, probe, 1);
             const char *wrong = model_check_entry(model_get(model, key),
                                                   store_get(reader, key, probe, &entry), &entry);
             if (wrong == NULL)
