@@ -156,10 +156,9 @@ static void probe_all(struct reader *r, enum store_probe_kind kind, const struct
 {
     for (size_t i = 0; i < count; i++)
         store_probe_start(r->store, kind, keys[i], &r->probe[i]);
-    for (size_t i = 0; i < count; i++)
-        store_probes_touch(r->reader, &r->probe[i], 1);
-    for (size_t i = 0; i < count; i++)
-        store_probes_reach(r->reader, &r->probe[i], 1);
+    store_probes_touch(r->reader, r->probe, count);
+    store_probes_reach(r->reader, r->probe, count);
+    store_probes_reach(r->reader, r->probe, count);
 }
 
 static void caudex_get_batch(void *reader, const struct cdx_bytes *keys, size_t count,

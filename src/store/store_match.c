@@ -169,6 +169,31 @@ static void probe_now(const struct store_reader *reader, enum store_probe_kind k
         parent_prefetch(store, probe, --i);
 }
 
+/*
+ * Finds the first candidate where a bucket that overflowed hid it: by now what is behind that is
+ * near. True: its node was not asked for before.
+ */
+static bool probe_settle(const struct store *store, struct store_probe *probe)
+{
+    for (uint32_t i = probe->open; i > 0; i--) {
+        struct store_probing p =
+            store_index_probe(&store->index, probe->boundary[i - 1].hash, true);
+        store_ref ref = store_index_next(&p);
+        if (ref == 0)
+            continue;
+        bool is_new = ref != probe->node;
+        probe->open = (uint16_t)i;
+        probe->candidate = ref;
+        probe->node = ref;
+        if (is_new)
+            node_prefetch(store, ref);
+        return is_new;
+    }
+    probe->open = 0;
+    probe->node = 0;
+    return true;
+}
+
 /* Asks for the parent of the node that was asked for last. */
 static inline void probe_reach(const struct store *store, struct store_probe *probe)
 {
@@ -203,6 +228,8 @@ void store_probes_reach(struct store_reader *reader, struct store_probe *probes,
             continue;
         if (__builtin_expect(probe->section != reader->section, 0))
             probe_follow(reader, probe);
+        if (probe->candidate == 0 && probe->open != 0 && probe_settle(reader->store, probe))
+            continue;
         if (probe->node != 0)
             probe_reach(reader->store, probe);
     }
