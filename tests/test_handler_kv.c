@@ -1018,10 +1018,10 @@ static void a_batch_has_a_limit(void **state)
 {
     (void)state;
     struct fixture f;
-    static uint8_t frames[(STORE_BATCH_OPS_MAX + 1) * 16];
+    static uint8_t frames[(HANDLER_KV_BATCH_OPS_MAX + 1) * 16];
     static uint8_t bytes[sizeof frames + 64];
     open_fixture(&f, &handler_kv, 1 << 20);
-    for (size_t count = STORE_BATCH_OPS_MAX; count <= STORE_BATCH_OPS_MAX + 1; count++) {
+    for (size_t count = HANDLER_KV_BATCH_OPS_MAX; count <= HANDLER_KV_BATCH_OPS_MAX + 1; count++) {
         struct cdx_out batch = {.next = frames, .end = frames + sizeof frames};
         struct cdx_out out = {.next = bytes, .end = bytes + sizeof bytes};
         char text[256];
@@ -1032,7 +1032,7 @@ static void a_batch_has_a_limit(void **state)
         drive_clear(&f.drive);
         drive_feed(&f.drive, bytes, (size_t)(out.next - bytes));
         frames_text(cdx_bytes_of(f.drive.out.data, f.drive.out.len), 3, text, sizeof text);
-        assert_string_equal(text, count == STORE_BATCH_OPS_MAX
+        assert_string_equal(text, count == HANDLER_KV_BATCH_OPS_MAX
                                       ? "ok val=\\x00\\x00\\x00\\x00\\x00\\x00\\x04\\x00"
                                         "\\x00\\x00\\x04\\x00;"
                                       : "refused val=\\x00\\x00\\x04\\x00\\x03;");

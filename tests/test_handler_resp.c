@@ -459,6 +459,87 @@ static void a_connection_that_ends_lets_its_answer_go(void **state)
     close_fixture(&f);
 }
 
+/* ---- writes of many keys ---- */
+
+/* A command with the words `key:N` of many keys, each with `value` behind it unless that is NULL.
+ */
+static char *command_of_many(const char *name, size_t count, const char *value)
+{
+    size_t len = 0, room = 64 + count * (32 + (value != NULL ? strlen(value) : 0));
+    char *text = malloc(room);
+    assert_non_null(text);
+    len += (size_t)sprintf(text, "*%zu\r\n$%zu\r\n%s\r\n", 1 + count * (value != NULL ? 2 : 1),
+                           strlen(name), name);
+    for (size_t i = 0; i < count; i++) {
+        len += (size_t)sprintf(text + len, "$10\r\nkey:%06zu\r\n", i);
+        if (value != NULL)
+            len += (size_t)sprintf(text + len, "$%zu\r\n%s\r\n", strlen(value), value);
+    }
+    assert_true(len < room);
+    return text;
+}
+
+static void feed_many(struct fixture *f, const char *name, size_t count, const char *value)
+{
+    char *text = command_of_many(name, count, value);
+    feed(f, text);
+    free(text);
+}
+
+static void many_writes_that_do_not_fit_all_change_nothing(void **state)
+{
+    (void)state;
+    enum { COUNT = 3000 };
+    struct fixture f;
+    open_fixture(&f, 1 << 20);
+    feed_many(&f, "MSET", 1, "old");
+    assert_answer(&f, "+OK\r\n");
+    for (size_t kib = 16; kib < 256; kib += 16) {
+        static const char oom[] = "-OOM command not allowed when used memory > 'maxmemory'.\r\n";
+        assert_int_equal(store_limit(f.store, kib << 10, false, cdx_empty()), STORE_OK);
+        feed_many(&f, "MSET", COUNT, "0123456789012345678901234567890123456789012345678901234567");
+        assert_answer(&f, oom);
+        feed_many(&f, "MSETNX", COUNT - 1, "v");
+        assert_answer(&f, ":0\r\n");
+        feed(&f, "DBSIZE\r\nGET key:000000\r\n");
+        assert_answer(&f, ":1\r\n$3\r\nold\r\n");
+    }
+    close_fixture(&f);
+}
+
+static void many_writes_without_memory_change_nothing(void **state)
+{
+    (void)state;
+    enum { COUNT = 1500 };
+    static const char *const names[] = {"MSET", "DEL"};
+    for (size_t c = 0; c < sizeof names / sizeof names[0]; c++) {
+        bool writes = c == 0;
+        size_t failures = 0;
+        for (size_t n = 1, happened = 1; happened != 0; n++) {
+            struct fixture f;
+            char keys[32];
+            heap_fail_install();
+            open_fixture(&f, 1 << 20);
+            feed_many(&f, "MSET", writes ? 1 : COUNT, "old");
+            drive_clear(&f.drive);
+            heap_fail_at(n, 0);
+            feed_many(&f, names[c], COUNT, writes ? "new" : NULL);
+            happened = (size_t)heap_fail_happened();
+            heap_fail_at(0, 0);
+            bool done = f.drive.out.len != 0 && f.drive.out.data[0] != '-';
+            failures += !done;
+            drive_close(&f.drive);
+            drive_open(&f.drive, &handler_resp, &f.env);
+            feed(&f, "DBSIZE\r\n");
+            snprintf(keys, sizeof keys, ":%d\r\n", writes == done ? COUNT : writes ? 1 : 0);
+            assert_answer(&f, keys);
+            close_fixture(&f);
+            heap_fail_remove();
+        }
+        assert_true(failures > 2);
+    }
+}
+
 /* ---- notices ---- */
 
 static void only_those_notices_are_sent_that_redis_sends(void **state)
@@ -497,6 +578,8 @@ int main(void)
         cmocka_unit_test(what_is_written_meanwhile_is_not_in_the_answer),
         cmocka_unit_test(all_values_on_the_way_to_a_path_are_answered_over_many_turns),
         cmocka_unit_test(too_many_long_answers_are_refused),
+        cmocka_unit_test(many_writes_that_do_not_fit_all_change_nothing),
+        cmocka_unit_test(many_writes_without_memory_change_nothing),
         cmocka_unit_test(an_answer_that_takes_too_long_ends),
         cmocka_unit_test(a_connection_that_ends_lets_its_answer_go),
         cmocka_unit_test(only_those_notices_are_sent_that_redis_sends),

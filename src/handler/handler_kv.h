@@ -24,6 +24,9 @@
 /** Rows of a scan per turn: the connections in between wait no longer than for a page. */
 #define HANDLER_SCAN_ROWS_MAX 1000u
 
+/** Most frames of one batch, as proto/kv.cdx says. */
+#define HANDLER_KV_BATCH_OPS_MAX 1024u
+
 /** The longest answer of a write: a head and three 64-bit numbers. */
 #define HANDLER_WRITE_ANSWER_NBYTES_MAX (KV_RESPONSE_NBYTES_MIN + 24u)
 
@@ -42,8 +45,8 @@ struct handler_session {
 
 /** The writes of a batch while it is taken from its frames. */
 struct handler_batch {
-    struct store_op ops[STORE_BATCH_OPS_MAX];
-    uint64_t expected[STORE_BATCH_OPS_MAX]; /* what the options of ops[i] point to */
+    struct store_op ops[HANDLER_KV_BATCH_OPS_MAX];
+    uint64_t expected[HANDLER_KV_BATCH_OPS_MAX]; /* what the options of ops[i] point to */
     uint32_t count;
 };
 

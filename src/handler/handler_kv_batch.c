@@ -51,7 +51,7 @@ static enum taken take_frame(struct handler *h, struct kv_request_parser *parser
     const uint8_t *next = rest->data;
     const uint8_t *end = rest->data + rest->len;
     struct kv_request request;
-    if (h->batch.count == STORE_BATCH_OPS_MAX) {
+    if (h->batch.count == HANDLER_KV_BATCH_OPS_MAX) {
         *reason = KV_REASON_TOO_MANY;
         return TAKEN_MISFIT;
     }

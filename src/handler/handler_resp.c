@@ -67,6 +67,7 @@ static void resp_close(struct handler *h)
     handler_requests_free(&h->requests);
     handler_output_free(&h->scratch);
     cdx_free(h->args);
+    cdx_free(h->ops);
     cdx_free(h->calls);
     cdx_free(h);
 }
@@ -114,6 +115,11 @@ static void args_trim(struct handler *h)
         cdx_free(h->args);
         h->args = NULL;
         h->args_nbytes = 0;
+    }
+    if (h->ops_cap * sizeof *h->ops > HANDLER_RESP_KEEP_NBYTES) {
+        cdx_free(h->ops);
+        h->ops = NULL;
+        h->ops_cap = 0;
     }
     if (h->scratch.cap > HANDLER_RESP_KEEP_NBYTES)
         handler_output_free(&h->scratch);

@@ -26,10 +26,10 @@
 /* ---- limits ---- */
 
 /**
- * Most keys that one command may write, or ask after without an answer to each: they are
- * done within one turn, some milliseconds.
+ * Most keys that one command may write, all or none of them, or ask after without an answer to
+ * each: they are done within one turn, some milliseconds.
  */
-#define HANDLER_RESP_KEYS_MAX 65536u
+#define HANDLER_RESP_KEYS_MAX STORE_BATCH_OPS_MAX
 
 /** Keys of `MGET`, and rows of any answer, per turn: the connections in between wait no longer. */
 #define HANDLER_RESP_ROWS_MAX 1000u
@@ -155,7 +155,8 @@ struct handler {
     struct handler_output scratch; /* a value, or rows, while they are put together */
     struct cdx_bytes *args;        /* of the present command, and bytes of theirs */
     size_t args_nbytes;
-    struct store_op ops[STORE_BATCH_OPS_MAX];
+    struct store_op *ops;          /* of the present command; room for `ops_cap` */
+    size_t ops_cap;
     struct store_probe group_probes[HANDLER_RESP_GROUP];
 
     /* Written by this loop only, read by any. */
@@ -231,6 +232,12 @@ void handler_resp_run(struct handler *h, const struct handler_resp_command *comm
                       const struct cdx_bytes *args, size_t count);
 
 /* ---- many keys ---- */
+
+/** Room for `count` operations at `h->ops`; false: no memory, which was answered. */
+bool handler_resp_ops(struct handler *h, size_t count);
+
+/** Carries out `count` operations of `h->ops`, all or none; otherwise false, and the error is answered. */
+bool handler_resp_batch(struct handler *h, size_t count, uint64_t *revision);
 
 /** False: no further one. */
 typedef bool handler_resp_visit(struct handler *h, void *arg, const struct store_entry *entry);

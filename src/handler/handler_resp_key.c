@@ -259,26 +259,43 @@ void handler_resp_exists(struct handler *h, const struct cdx_bytes *args, size_t
     handler_resp_integer(h, found);
 }
 
+static void delete_one(struct handler *h, struct cdx_bytes key)
+{
+    uint64_t revision;
+    handler_section_write(&h->section);
+    enum store_status status = store_delete(h->section.store, key, &revision);
+    if (status == STORE_NO_MEMORY)
+        handler_resp_write_failed(h, status);
+    else
+        handler_resp_integer(h, status == STORE_OK);
+}
+
+/* Deletes all keys or, for want of memory, none. */
+static void delete_many(struct handler *h, const struct cdx_bytes *keys, size_t count)
+{
+    int64_t found = 0;
+    uint64_t before, after;
+    if (!handler_resp_ops(h, count))
+        return;
+    for (size_t i = 0; i < count; i++)
+        h->ops[i] = (struct store_op){.kind = STORE_OP_DELETE, .key = keys[i]};
+    /* what is looked up together is near when it is deleted */
+    handler_section_read(&h->section);
+    handler_resp_each(h, keys, count, count_found, &found);
+    handler_section_write(&h->section);
+    /* every key that was there counts one revision */
+    if (handler_resp_batch(h, 0, &before) && handler_resp_batch(h, count, &after))
+        handler_resp_integer(h, (int64_t)(after - before));
+}
+
 void handler_resp_del(struct handler *h, const struct cdx_bytes *args, size_t count)
 {
-    int64_t found = 0, deleted = 0;
-    uint64_t revision;
     if (!keys_fit(h, count - 1) || !handler_resp_room(h))
         return;
-    if (count > 2) { /* what is looked up together is near when it is deleted */
-        handler_section_read(&h->section);
-        handler_resp_each(h, args + 1, count - 1, count_found, &found);
-    }
-    handler_section_write(&h->section);
-    for (size_t i = 1; i < count; i++) {
-        enum store_status status = store_delete(h->section.store, args[i], &revision);
-        if (status == STORE_NO_MEMORY) {
-            handler_resp_write_failed(h, status);
-            return;
-        }
-        deleted += status == STORE_OK;
-    }
-    handler_resp_integer(h, deleted);
+    if (count == 2)
+        delete_one(h, args[1]);
+    else
+        delete_many(h, args + 1, count - 1);
 }
 
 void handler_resp_type(struct handler *h, const struct cdx_bytes *args, size_t count)

@@ -3,9 +3,35 @@
 #include "handler_resp.h"
 #include "handler_resp_text.h"
 
+#include <caudex/heap.h>
+
 #include <sys/random.h>
 
 /* ---- many keys ---- */
+
+bool handler_resp_ops(struct handler *h, size_t count)
+{
+    if (count <= h->ops_cap)
+        return true;
+    struct store_op *ops = cdx_malloc(count * sizeof *ops);
+    if (ops == NULL) {
+        handler_resp_error(h, RESP_ERROR_MEMORY);
+        return false;
+    }
+    cdx_free(h->ops);
+    h->ops = ops;
+    h->ops_cap = count;
+    return true;
+}
+
+bool handler_resp_batch(struct handler *h, size_t count, uint64_t *revision)
+{
+    size_t failed;
+    enum store_status status = store_batch(h->section.store, h->ops, count, &failed, revision);
+    if (status != STORE_OK)
+        handler_resp_write_failed(h, status);
+    return status == STORE_OK;
+}
 
 /* Looks the keys up together and visits their entries; returns how many, up to the first that was
  * the last. */

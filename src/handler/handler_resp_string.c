@@ -276,29 +276,20 @@ void handler_resp_mget(struct handler *h, const struct cdx_bytes *args, size_t c
     handler_resp_values(h, args + 1, count - 1);
 }
 
-/* Puts all pairs; false: an error was answered. */
+/* Puts all pairs, or none; false: an error was answered. */
 static bool put_pairs(struct handler *h, const struct cdx_bytes *pairs, size_t count)
 {
-    for (size_t done = 0; done < count;) {
-        size_t n = count - done < STORE_BATCH_OPS_MAX ? count - done : STORE_BATCH_OPS_MAX;
-        size_t failed;
-        uint64_t revision;
-        for (size_t i = 0; i < n; i++) {
-            const struct cdx_bytes *pair = pairs + 2 * (done + i);
-            h->ops[i] = (struct store_op){.kind = STORE_OP_PUT, .key = pair[0], .value = pair[1]};
-        }
-        enum store_status status = store_batch(h->section.store, h->ops, n, &failed, &revision);
-        if (status != STORE_OK) {
-            handler_resp_write_failed(h, status);
-            return false;
-        }
-        done += n;
-    }
-    return true;
+    uint64_t revision;
+    if (!handler_resp_ops(h, count))
+        return false;
+    for (size_t i = 0; i < count; i++)
+        h->ops[i] = (struct store_op){
+            .kind = STORE_OP_PUT, .key = pairs[2 * i], .value = pairs[2 * i + 1]};
+    return handler_resp_batch(h, count, &revision);
 }
 
 /* Whether the pairs can be written at once; false: an error was answered. */
-static bool pairs_fit(struct handler *h, const struct cdx_bytes *args, size_t count)
+static bool pairs_fit(struct handler *h, size_t count)
 {
     if (count % 2 == 0) {
         handler_resp_arity_error(h);
@@ -308,18 +299,12 @@ static bool pairs_fit(struct handler *h, const struct cdx_bytes *args, size_t co
         handler_resp_error(h, RESP_ERROR_KEYS);
         return false;
     }
-    for (size_t i = 1; i < count; i += 2) { /* so that no later part of them fails for it */
-        if (args[i].len > STORE_KEY_NBYTES_MAX) {
-            handler_resp_error(h, RESP_ERROR_KEY_LENGTH);
-            return false;
-        }
-    }
     return handler_resp_room(h);
 }
 
 void handler_resp_mset(struct handler *h, const struct cdx_bytes *args, size_t count)
 {
-    if (!pairs_fit(h, args, count))
+    if (!pairs_fit(h, count))
         return;
     handler_section_write(&h->section);
     if (put_pairs(h, args + 1, count / 2))
@@ -329,7 +314,7 @@ void handler_resp_mset(struct handler *h, const struct cdx_bytes *args, size_t c
 void handler_resp_msetnx(struct handler *h, const struct cdx_bytes *args, size_t count)
 {
     struct store_entry entry;
-    if (!pairs_fit(h, args, count))
+    if (!pairs_fit(h, count))
         return;
     handler_section_write(&h->section);
     for (size_t i = 1; i < count; i += 2) {

@@ -58,7 +58,7 @@
 #define STORE_CURSOR_LEVELS 4u
 
 /** Most operations of one batch: bounds how long a writer holds the others up. */
-#define STORE_BATCH_OPS_MAX 1024u
+#define STORE_BATCH_OPS_MAX 65536u
 
 /** Most open stages, and snapshots. */
 #define STORE_STAGES_MAX 16u

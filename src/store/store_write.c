@@ -519,7 +519,7 @@ enum store_status store_batch(struct store *store, const struct store_op *ops, s
     /* Once for all: what is evicted must not be among what is undone. */
     for (size_t i = 0; i < count; i++)
         wanted += ops[i].kind == STORE_OP_PUT ? store_put_cost(ops[i].key, ops[i].value) : 0;
-    if (!store_has_room(store, wanted)) {
+    if (wanted != 0 && !store_has_room(store, wanted)) { /* what removes is never refused */
         *failed = 0;
         return STORE_FULL;
     }

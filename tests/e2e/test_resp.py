@@ -8,6 +8,7 @@ import re
 import shutil
 import socket
 import subprocess
+import threading
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from server import TIMEOUT_S, Server
 KEY_MAX = 4096
 VALUE_MAX = 16 << 20
 KEYS_MAX = 65536
+MANY = 3000  # more than one turn answers
 
 
 @pytest.fixture(scope="module", params=["tcp", "unix", "two workers"])
@@ -210,6 +212,36 @@ def test_a_command_has_at_most_so_many_keys(peer):
     assert value(peer.ask("MGET", *names)) == [b"v"] * KEYS_MAX + [None]
     assert peer.ask("DEL", *names) == refused
     assert peer.ask("DEL", *names[:-1]) == b":%d\r\n" % KEYS_MAX
+
+
+def test_many_keys_are_of_one_version(server):
+    """Who asks for many keys while others write or delete all of them sees all, or none, of each write."""
+    names = [b"k%d" % n for n in range(MANY)]
+    done = threading.Event()
+    answers = set()
+
+    def write() -> None:
+        with Peer(server.connect()) as writer:
+            for n in range(40):
+                if n % 4 == 3:
+                    answers.add(writer.ask("DEL", *names))
+                else:
+                    answers.add(writer.ask("MSET", *[part for name in names for part in (name, b"%d" % n)]))
+        done.set()
+
+    with Peer(server.connect()) as reader:
+        reader.ask("FLUSHALL")
+        writing = threading.Thread(target=write)
+        writing.start()
+        seen = set()
+        while not done.is_set():
+            values = value(reader.ask("MGET", *names))
+            assert len(set(values)) == 1
+            seen.add(values[0])
+            assert reader.ask("EXISTS", *names) in (b":0\r\n", b":%d\r\n" % MANY)
+        writing.join()
+    assert answers == {b"+OK\r\n", b":%d\r\n" % MANY}
+    assert len(seen) > 2
 
 
 def test_a_value_ends(peer):
