@@ -18,11 +18,16 @@
  * Usage: bench_load --port N --protocol P --keys FILE [--connections N] [--pipeline N]
  *        [--seconds S] [--warmup S] [--pid PID] [--fill] [--rate R] [--writes PERCENT]
  *        [--announce]
- * Protocols: echo, kv-get, kv-match, redis-get, redis-mget, memcached-mg, memcached-get.
+ * Protocols: echo, kv-get, kv-match, redis-get, redis-mget, redis-set, memcached-mg, memcached-get;
+ * of memcached's binary protocol memcache-get, memcache-getkq (a batch ends in a noop),
+ * memcache-set.
  * --rate is in requests per second; --writes, only of kv: so many requests put a new value.
  * --announce prints the line `begun` when the window begins.
  */
+#include "load_latency.h"
+
 #include <caudex/kv.h>
+#include <caudex/memcache.h>
 
 #include <arpa/inet.h>
 #include <dirent.h>
@@ -50,9 +55,6 @@
 /* Between two looks at what could not be sent at once, when nothing arrives and nothing is due. */
 #define LOOK_NS UINT64_C(100000000)
 #define INPUT_NBYTES (1u << 18)
-/* Latencies: 64 steps to each power of two of ns. */
-#define STEPS_LOG 6
-#define BUCKETS (64 << STEPS_LOG)
 
 enum protocol {
     ECHO,
@@ -60,12 +62,18 @@ enum protocol {
     KV_MATCH,
     REDIS_GET,
     REDIS_MGET,
+    REDIS_SET,
     MEMCACHED_MG,
     MEMCACHED_GET,
+    MEMCACHE_GET,
+    MEMCACHE_GETKQ,
+    MEMCACHE_SET,
     PROTOCOLS
 };
 static const char *const protocol_names[PROTOCOLS] = {
-    "echo", "kv-get", "kv-match", "redis-get", "redis-mget", "memcached-mg", "memcached-get"};
+
+    "echo",         "kv-get",        "kv-match",     "redis-get",      "redis-mget",  "redis-set",
+    "memcached-mg", "memcached-get", "memcache-get", "memcache-getkq", "memcache-set"};
 
 /* Requests that are sent together, and how many bytes their answers have (kv's are counted in
  * frames). */
@@ -111,8 +119,7 @@ static struct batch *batches;
 static size_t batch_count, next_batch;
 static size_t *writes; /* where the values of puts begin */
 static size_t write_count, write_cap;
-static uint64_t answered, max_ns;
-static uint64_t histogram[BUCKETS];
+static uint64_t answered;
 static uint8_t input[INPUT_NBYTES];
 /* Free connections of an open loop: a ring, so that each has its turn. */
 static struct conn *idle[CONNECTIONS_MAX];
@@ -176,6 +183,30 @@ static void put_resp_word(struct cdx_bytes word)
     put_text("\r\n");
 }
 
+static void put_redis_set(struct cdx_bytes key, struct batch *b)
+{
+    put_text("*3\r\n$3\r\nSET\r\n");
+    put_resp_word(key);
+    put_resp_word((struct cdx_bytes)CDX_STR(VALUE));
+    b->answer_nbytes += 5; /* +OK */
+}
+
+static void put_memcache(uint8_t opcode, struct cdx_bytes key, struct cdx_bytes value)
+{
+    uint8_t room[MEMCACHE_REQUEST_NBYTES_MIN + MEMCACHE_KEY_MAX + 64];
+    struct cdx_out out = {.next = room, .end = room + sizeof room};
+    const struct memcache_request request = {.opcode = opcode, .key = key, .value = value};
+    if (memcache_request_encode(&out, &request) != CDX_OK)
+        fail("a key that is too long");
+    put(room, (size_t)(out.next - room));
+}
+
+static void put_memcache_set(struct cdx_bytes key, struct batch *b)
+{
+    put_memcache(MEMCACHE_OPCODE_SET, key, (struct cdx_bytes)CDX_STR(VALUE));
+    b->answer_nbytes += MEMCACHE_RESPONSE_NBYTES_MIN;
+}
+
 /* What `match` is asked: a quarter stored keys, half deeper ones, a quarter siblings of their last
  * segment. */
 static struct cdx_bytes match_path(struct cdx_bytes key, size_t i, uint8_t *room)
@@ -198,10 +229,13 @@ static void fill_one(struct cdx_bytes key, uint32_t rid, struct batch *b)
     switch (options.protocol) {
     case REDIS_GET:
     case REDIS_MGET:
-        put_text("*3\r\n$3\r\nSET\r\n");
-        put_resp_word(key);
-        put_resp_word(value);
-        b->answer_nbytes += 5; /* +OK */
+    case REDIS_SET:
+        put_redis_set(key, b);
+        break;
+    case MEMCACHE_GET:
+    case MEMCACHE_GETKQ:
+    case MEMCACHE_SET:
+        put_memcache_set(key, b);
         break;
     case MEMCACHED_MG:
     case MEMCACHED_GET:
@@ -279,6 +313,20 @@ static void ask_one(struct cdx_bytes key, size_t i, struct batch *b)
         put_resp_word(key);
         b->answer_nbytes += 5 + VALUE_NBYTES + 2;
         break;
+    case REDIS_SET:
+        put_redis_set(key, b);
+        break;
+    case MEMCACHE_GET:
+        put_memcache(MEMCACHE_OPCODE_GET, key, cdx_empty());
+        b->answer_nbytes += MEMCACHE_RESPONSE_NBYTES_MIN + 4 + VALUE_NBYTES;
+        break;
+    case MEMCACHE_GETKQ:
+        put_memcache(MEMCACHE_OPCODE_GET_KEY_QUIET, key, cdx_empty());
+        b->answer_nbytes += MEMCACHE_RESPONSE_NBYTES_MIN + 4 + key.len + VALUE_NBYTES;
+        break;
+    case MEMCACHE_SET:
+        put_memcache_set(key, b);
+        break;
     case MEMCACHED_MG:
         put_text("mg ");
         put(key.data, key.len);
@@ -313,6 +361,10 @@ static void batch_end(struct batch *b)
 {
     if (!options.fill && options.protocol == MEMCACHED_GET)
         put_text("\r\n");
+    if (!options.fill && options.protocol == MEMCACHE_GETKQ) {
+        put_memcache(MEMCACHE_OPCODE_NOOP, cdx_empty(), cdx_empty());
+        b->answer_nbytes += MEMCACHE_RESPONSE_NBYTES_MIN;
+    }
     b->len = bytes_len - b->start;
 }
 
@@ -388,40 +440,9 @@ static bool start_batch(struct conn *c, uint64_t due_ns)
     return true;
 }
 
-static size_t bucket_of(uint64_t ns)
-{
-    if (ns < 1u << STEPS_LOG)
-        return (size_t)ns;
-    unsigned top = 63u - (unsigned)__builtin_clzll(ns);
-    return ((size_t)(top - STEPS_LOG + 1) << STEPS_LOG) +
-           (size_t)((ns >> (top - STEPS_LOG)) & ((1u << STEPS_LOG) - 1));
-}
-
-static uint64_t bucket_ns(size_t bucket)
-{
-    size_t top = bucket >> STEPS_LOG;
-    uint64_t low = bucket & ((1u << STEPS_LOG) - 1);
-    return top == 0 ? low : ((uint64_t)(1u << STEPS_LOG) + low) << (top - 1);
-}
-
-static uint64_t percentile_ns(double p)
-{
-    uint64_t total = 0, seen = 0;
-    for (size_t i = 0; i < BUCKETS; i++)
-        total += histogram[i];
-    for (size_t i = 0; i < BUCKETS; i++) {
-        seen += histogram[i];
-        if ((double)seen >= p * (double)total)
-            return bucket_ns(i);
-    }
-    return 0;
-}
-
 static void count_latency(const struct conn *c)
 {
-    uint64_t ns = now_ns() - c->begun_ns;
-    histogram[bucket_of(ns)]++;
-    max_ns = ns > max_ns ? ns : max_ns;
+    load_latency_add(now_ns() - c->begun_ns);
 }
 
 static void count_input(struct conn *c, size_t n)
@@ -722,8 +743,9 @@ static void report(uint64_t wall, uint64_t cpu)
         "\"p50_us\": %.1f, \"p99_us\": %.1f, \"p999_us\": %.1f, \"max_us\": %.1f}\n",
         protocol_names[options.protocol], options.connections, options.pipeline, options.writes,
         options.rate, (unsigned long long)answered, (double)wall / 1e9, n * 1e9 / (double)wall,
-        (double)cpu / 1e3 / n, (double)cpu / (double)wall, (double)percentile_ns(.5) / 1e3,
-        (double)percentile_ns(.99) / 1e3, (double)percentile_ns(.999) / 1e3, (double)max_ns / 1e3);
+        (double)cpu / 1e3 / n, (double)cpu / (double)wall,
+        (double)load_latency_percentile_ns(.5) / 1e3, (double)load_latency_percentile_ns(.99) / 1e3,
+        (double)load_latency_percentile_ns(.999) / 1e3, (double)load_latency_max_ns() / 1e3);
 }
 
 int main(int argc, char **argv)
@@ -738,9 +760,8 @@ int main(int argc, char **argv)
     connect_all(conns, epoll);
     if (!options.fill) {
         run(conns, epoll, now_ns() + (uint64_t)(options.warmup * 1e9));
-        memset(histogram, 0, sizeof histogram);
+        load_latency_clear();
         answered = 0;
-        max_ns = 0;
     }
     if (options.announce) {
         puts("begun");

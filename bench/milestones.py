@@ -137,6 +137,11 @@ class Bench:
         self.load(server, protocol, keys, "--fill", "--connections", "1", "--pipeline", "100")
 
 
+def cpu_ns(pid: int) -> int:
+    """CPU time of all threads so far."""
+    return sum(int(path.read_text().split()[0]) for path in Path(f"/proc/{pid}/task").glob("*/schedstat"))
+
+
 def rss_nbytes(pid: int) -> int:
     """Resident memory."""
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():

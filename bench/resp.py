@@ -23,7 +23,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from milestones import Bench, Server, exit_when_terminated
+from milestones import Bench, Server, cpu_ns, exit_when_terminated
 
 TESTS = ("get", "set")
 # What the project promises: × the requests per second of redis-server, by pipeline.
@@ -42,11 +42,6 @@ def fill(server: Server, keys: int) -> None:
                                for key in batch))
             if answers.read(len(OK) * len(batch)) != OK * len(batch):
                 raise RuntimeError(f"port {server.port} does not store")
-
-
-def cpu_ns(pid: int) -> int:
-    """CPU time of all threads so far."""
-    return sum(int(path.read_text().split()[0]) for path in Path(f"/proc/{pid}/task").glob("*/schedstat"))
 
 
 def measure(bench: Bench, server: Server, test: str, pipeline: int,
