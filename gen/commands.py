@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import diff
+from bundle import bundle, refuse_foreign
 from cli import DIFFERS, DONE, FAILED, Argument, Command, Failure, UsageError, read_input
 from decode import FORMS, Decoded, decode
 from diagnostics import CODES, Report
@@ -36,7 +37,11 @@ DESCRIPTION = Argument("description", "The .cdx file.", {"metavar": "FILE"})
 
 def build(options: argparse.Namespace) -> int:
     path, shown = path_of(options.description)
-    name = options.name or shown
+    name = options.name or (path.name if options.bundle else shown)
+    if options.bundle and (options.out or options.stamp):
+        raise UsageError("--bundle is a folder of its own: without --out and --stamp")
+    if options.single and not options.bundle:
+        raise UsageError("--single is a form of --bundle")
     if options.depfile and not options.stamp:
         raise UsageError("--depfile needs --stamp: the stamp is what it is about")
     if not NAME_SHOWN.match(name):
@@ -47,6 +52,10 @@ def build(options: argparse.Namespace) -> int:
     if options.dump_after is not None:
         return DONE
     _tell_costs(plan)
+    if options.bundle is not None:
+        files = bundle(plan, options.single)
+        refuse_foreign(Path(options.bundle), files)
+        write_outputs(Path(options.bundle), files)
     if options.out is not None:
         _write(plan, options)
     return DONE
@@ -263,11 +272,16 @@ COMMANDS = [
         "build", "make C, client, reference, test vectors and fuzz harnesses",
         "Compiles a description. Files that would not change are not touched, files that are no "
         "longer made are removed, and nothing is written if the description has errors. Without "
-        "--out it is only checked.",
+        "--out and --bundle it is only checked.",
         (DESCRIPTION,
          Argument("--out", "Folder for the outputs.", {"metavar": "DIR"}),
+         Argument("--bundle", "Folder for plain C instead: parsers, encoders, for calls a client, and what "
+                  "they stand on, to be built by a C compiler alone. ragel must be on PATH.",
+                  {"metavar": "DIR"}),
+         Argument("--single", "The bundle's C as one header and one source.",
+                  {"action": "store_true"}),
          Argument("--name", "The description's name in messages and outputs; its path if not "
-                  "given.", {"metavar": "SHOWN"}),
+                  "given, in a bundle its last part.", {"metavar": "SHOWN"}),
          Argument("--stamp", "File to touch when all outputs are up to date.",
                   {"metavar": "FILE"}),
          Argument("--depfile", "File that names what the stamp depends on, in make's format.",

@@ -27,6 +27,7 @@ class Output:
 
     template: str
     path: str
+    is_bundled: bool = True  # part of a bundle
 
 
 OUTPUTS = (
@@ -38,12 +39,12 @@ OUTPUTS = (
     Output("encode.c.j2", "{p}_encode.c"),
     Output("client.h.j2", "include/caudex/{p}_client.h"),
     Output("client.c.j2", "{p}_client.c"),
-    Output("python.py.j2", "python/{p}.py"),
-    Output("fuzz_parse.c.j2", "fuzz_{p}_parse.c"),
-    Output("fuzz_roundtrip.c.j2", "fuzz_{p}_roundtrip.c"),
-    Output("dictionary.dict.j2", "{p}.dict"),
+    Output("python.py.j2", "python/{p}.py", is_bundled=False),
+    Output("fuzz_parse.c.j2", "fuzz_{p}_parse.c", is_bundled=False),
+    Output("fuzz_roundtrip.c.j2", "fuzz_{p}_roundtrip.c", is_bundled=False),
+    Output("dictionary.dict.j2", "{p}.dict", is_bundled=False),
     Output("reference.md.j2", "{p}.md"),
-    Output("vectors.md.j2", "vectors/{p}_{frame}.md"),
+    Output("vectors.md.j2", "vectors/{p}_{frame}.md", is_bundled=False),
 )
 
 # Of a protocol that consists of messages.
@@ -53,20 +54,23 @@ MESSAGE_OUTPUTS = (
     Output("message_parse.c.j2", "{p}_parse.c"),
     Output("message_encode.c.j2", "{p}_encode.c"),
     Output("message_text.rl.j2", "{p}_text.rl"),
-    Output("message_trace.h.j2", "{p}_trace.h"),
-    Output("message_python.py.j2", "python/{p}.py"),
+    Output("message_trace.h.j2", "{p}_trace.h", is_bundled=False),
+    Output("message_python.py.j2", "python/{p}.py", is_bundled=False),
 )
 
+# Beside the C of a bundle, whatever the protocol.
+BUNDLE_OUTPUTS = ("bundle_example.c.j2", "bundle_readme.md.j2")
 
-def render(plan: Plan | MessagePlan) -> dict[str, str]:
-    """All outputs: path relative to the output folder → text."""
+
+def render(plan: Plan | MessagePlan, of_bundle: bool = False) -> dict[str, str]:
+    """All outputs, or those of a bundle: path relative to the output folder → text."""
     environment = _environment()
     if isinstance(plan, MessagePlan):
-        return _render_messages(environment, plan)
+        return _render_messages(environment, plan, of_bundle)
     environment.globals["parser_stamp"] = _parser_stamp(environment, plan)
     texts: dict[str, str] = {}
     for output in OUTPUTS:
-        if not (TEMPLATES / output.template).exists():
+        if not (TEMPLATES / output.template).exists() or of_bundle and not output.is_bundled:
             continue
         template = environment.get_template(output.template)
         if "{frame}" in output.path:
@@ -80,11 +84,22 @@ def render(plan: Plan | MessagePlan) -> dict[str, str]:
     return texts
 
 
-def _render_messages(environment: jinja2.Environment, plan: MessagePlan) -> dict[str, str]:
+def render_bundle(plan: Plan | MessagePlan, is_single: bool, has_reference: bool) -> dict[str, str]:
+    """What stands in a bundle beside the outputs: template → text."""
+    environment = _environment()
+    return {name: environment.get_template(name).render(plan=plan, is_single=is_single,
+                                                         has_reference=has_reference)
+            for name in BUNDLE_OUTPUTS}
+
+
+def _render_messages(environment: jinja2.Environment, plan: MessagePlan,
+                     of_bundle: bool) -> dict[str, str]:
     walks = environment.get_template("message_parse.c.j2").render(plan=plan)
     environment.globals["parser_stamp"] = hashlib.sha256(walks.encode()).hexdigest()[:16]
     texts = {}
     for output in MESSAGE_OUTPUTS:
+        if of_bundle and not output.is_bundled:
+            continue
         path = output.path.format(p=plan.prefix)
         template = environment.get_template(output.template)
         made = template.render(plan=plan, **_message_extra(output, plan))

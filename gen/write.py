@@ -11,13 +11,18 @@ MANIFEST = ".caudexc-files"
 def write_outputs(out: Path, texts: dict[str, str]) -> None:
     """Writes every text below `out`; a reader never sees half a file."""
     manifest = out / MANIFEST
-    before = manifest.read_text(encoding="utf-8").split("\n") if manifest.exists() else []
-    for path in sorted(set(before) - set(texts) - {""}):
-        if not path.startswith(("/", "..")):
-            (out / path).unlink(missing_ok=True)
+    for path in sorted(written_before(out) - set(texts)):
+        (out / path).unlink(missing_ok=True)
     for path, text in texts.items():
         write_if_changed(out / path, text)
     write_if_changed(manifest, "\n".join(sorted(texts)) + "\n")
+
+
+def written_before(out: Path) -> set[str]:
+    """The paths that the last write_outputs() wrote; nothing outside of `out`."""
+    manifest = out / MANIFEST
+    lines = manifest.read_text(encoding="utf-8").split("\n") if manifest.is_file() else []
+    return {path for path in lines if path and not path.startswith("/") and ".." not in path.split("/")}
 
 
 def write_if_changed(path: Path, text: str) -> bool:
