@@ -22,7 +22,7 @@ from load import read
 from passes import PASSES, STDIN, compile_description, path_of, show_errors, understand
 from plan import Plan
 from program import MessagePlan
-from render import render
+from render import output_paths, render
 from resolve import PORT_MAX
 from source import SourceFile
 from transcript import json_of, layout_of, line_of
@@ -40,6 +40,8 @@ def build(options: argparse.Namespace) -> int:
     name = options.name or (path.name if options.bundle else shown)
     if options.bundle and (options.out or options.stamp):
         raise UsageError("--bundle is a folder of its own: without --out and --stamp")
+    if options.list and (options.bundle or options.out):
+        raise UsageError("--list writes nothing: without --out and --bundle")
     if options.single and not options.bundle:
         raise UsageError("--single is a form of --bundle")
     if options.depfile and not options.stamp:
@@ -50,6 +52,9 @@ def build(options: argparse.Namespace) -> int:
     if plan is None:
         return FAILED
     if options.dump_after is not None:
+        return DONE
+    if options.list:
+        print("\n".join([plan.prefix, *output_paths(plan)]))
         return DONE
     _tell_costs(plan)
     if options.bundle is not None:
@@ -282,6 +287,8 @@ COMMANDS = [
                   {"action": "store_true"}),
          Argument("--name", "The description's name in messages and outputs; its path if not "
                   "given, in a bundle its last part.", {"metavar": "SHOWN"}),
+         Argument("--list", "Print the prefix and what would be written below --out, a path a line, and "
+                  "write nothing: for build systems.", {"action": "store_true"}),
          Argument("--stamp", "File to touch when all outputs are up to date.",
                   {"metavar": "FILE"}),
          Argument("--depfile", "File that names what the stamp depends on, in make's format.",

@@ -70,7 +70,7 @@ def render(plan: Plan | MessagePlan, of_bundle: bool = False) -> dict[str, str]:
     environment.globals["parser_stamp"] = _parser_stamp(environment, plan)
     texts: dict[str, str] = {}
     for output in OUTPUTS:
-        if not (TEMPLATES / output.template).exists() or of_bundle and not output.is_bundled:
+        if of_bundle and not output.is_bundled:
             continue
         template = environment.get_template(output.template)
         if "{frame}" in output.path:
@@ -82,6 +82,14 @@ def render(plan: Plan | MessagePlan, of_bundle: bool = False) -> dict[str, str]:
             path = output.path.format(p=plan.prefix)
             texts[path] = _text(plan, template.render(plan=plan, **_extra(output, plan)), path)
     return texts
+
+
+def output_paths(plan: Plan | MessagePlan) -> list[str]:
+    """The paths that render() has."""
+    outputs = MESSAGE_OUTPUTS if isinstance(plan, MessagePlan) else OUTPUTS
+    frames = [] if isinstance(plan, MessagePlan) else [frame.name for frame in plan.frames]
+    return [output.path.format(p=plan.prefix, frame=name) for output in outputs
+            for name in (frames if "{frame}" in output.path else [""])]
 
 
 def render_bundle(plan: Plan | MessagePlan, is_single: bool, has_reference: bool) -> dict[str, str]:
