@@ -96,7 +96,7 @@ def main() -> int:
     options = parser.parse_args()
     exit_when_terminated()
     if options.quick:
-        options.repeat, options.keys = 3, min(options.keys, 200_000)
+        options.repeat, options.keys = min(options.repeat, 3), min(options.keys, 200_000)
     missing = [name for name in ("memcached",) if shutil.which(name) is None]
     if missing or len(os.sched_getaffinity(0)) < 2:
         print(f"memcache: not here: {', '.join(missing) or 'a second core'}", file=sys.stderr)
