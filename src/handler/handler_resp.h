@@ -155,7 +155,7 @@ struct handler {
     struct handler_output scratch; /* a value, or rows, while they are put together */
     struct cdx_bytes *args;        /* of the present command, and bytes of theirs */
     size_t args_nbytes;
-    struct store_op *ops;          /* of the present command; room for `ops_cap` */
+    struct store_op *ops; /* of the present command; room for `ops_cap` */
     size_t ops_cap;
     struct store_probe group_probes[HANDLER_RESP_GROUP];
 
@@ -174,7 +174,8 @@ __attribute__((format(printf, 2, 3))) void handler_resp_status_of(struct handler
                                                                   const char *format, ...);
 /** `-text`, whose first word is its kind: "ERR …". */
 void handler_resp_error(struct handler *h, const char *text);
-/** Like handler_resp_error(), as printf has it; at most 512 bytes, line ends become blanks. */
+/** Like handler_resp_error(), as printf has it; at most 512 bytes, without line ends at its end;
+ * others are blanks. */
 __attribute__((format(printf, 2, 3))) void handler_resp_error_of(struct handler *h,
                                                                  const char *format, ...);
 /** `:number` */
@@ -214,6 +215,10 @@ int64_t handler_resp_unix_ms(void);
 uint64_t handler_resp_expires_in(const struct handler *h, int64_t ms);
 uint64_t handler_resp_expires_at(const struct handler *h, int64_t unix_ms);
 
+/** Gives a key that is there this end (0: none), which removes it when that is past. Inside a write
+ * section. */
+enum store_status handler_resp_end(struct handler *h, struct cdx_bytes key, uint64_t expires_ms);
+
 /* ---- the table ---- */
 
 extern const struct handler_resp_command handler_resp_commands[];
@@ -236,7 +241,8 @@ void handler_resp_run(struct handler *h, const struct handler_resp_command *comm
 /** Room for `count` operations at `h->ops`; false: no memory, which was answered. */
 bool handler_resp_ops(struct handler *h, size_t count);
 
-/** Carries out `count` operations of `h->ops`, all or none; otherwise false, and the error is answered. */
+/** Carries out `count` operations of `h->ops`, all or none; otherwise false, and the error is
+ * answered. */
 bool handler_resp_batch(struct handler *h, size_t count, uint64_t *revision);
 
 /** False: no further one. */

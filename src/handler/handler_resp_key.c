@@ -171,12 +171,20 @@ static bool take_end(struct handler *h, struct cdx_bytes text, enum unit unit, b
     return true;
 }
 
+enum store_status handler_resp_end(struct handler *h, struct cdx_bytes key, uint64_t expires_ms)
+{
+    uint64_t revision;
+    bool past = expires_ms != 0 && expires_ms <= store_now(h->section.store);
+    return past ? store_delete(h->section.store, key, &revision)
+                : store_touch(h->section.store, key, expires_ms);
+}
+
 static void expire(struct handler *h, const struct cdx_bytes *args, size_t count, enum unit unit,
                    bool relative)
 {
     struct expire_conditions conditions;
     struct store_entry entry;
-    uint64_t expires_ms, revision;
+    uint64_t expires_ms;
     if (!take_conditions(h, args, count, &conditions) ||
         !take_end(h, args[2], unit, relative, &expires_ms) || !handler_resp_room(h))
         return;
@@ -186,9 +194,7 @@ static void expire(struct handler *h, const struct cdx_bytes *args, size_t count
         handler_resp_integer(h, 0);
         return;
     }
-    bool past = expires_ms != 0 && expires_ms <= store_now(h->section.store);
-    enum store_status status = past ? store_delete(h->section.store, args[1], &revision)
-                                    : store_touch(h->section.store, args[1], expires_ms);
+    enum store_status status = handler_resp_end(h, args[1], expires_ms);
     if (status == STORE_OK)
         handler_resp_integer(h, 1);
     else

@@ -61,6 +61,8 @@ append_text(struct handler *h, enum resp_kind kind, const char *format, va_list 
     char text[TEXT_NBYTES_MAX];
     int n = vsnprintf(text, sizeof text, format, values);
     size_t len = n < 0 ? 0 : (size_t)n < sizeof text ? (size_t)n : sizeof text - 1;
+    while (len != 0 && (text[len - 1] == '\r' || text[len - 1] == '\n'))
+        len--;
     for (size_t i = 0; i < len; i++) {
         if (text[i] == '\r' || text[i] == '\n')
             text[i] = ' ';

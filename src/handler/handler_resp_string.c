@@ -262,7 +262,7 @@ void handler_resp_getex(struct handler *h, const struct cdx_bytes *args, size_t 
     handler_resp_bulk(h, entry.value);
     if (h->no_room || (options.lifetime == LIFETIME_NONE && !options.persist))
         return;
-    enum store_status status = store_touch(h->section.store, args[1], options.expires_ms);
+    enum store_status status = handler_resp_end(h, args[1], options.expires_ms);
     if (status != STORE_OK) {
         h->out->len = before;
         handler_resp_write_failed(h, status);

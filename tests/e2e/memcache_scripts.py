@@ -242,6 +242,22 @@ SAME = {
     """,
 }
 
+# What is put together at random. No number becomes shorter, and no value is empty: see DIFFERENT.
+RANDOM = """
+    get K|getq K|getk K|getkq K|set K V flags=F exp=T|setq K V|add K V flags=F|addq K V exp=T|replace K V exp=T|replaceq K V
+    append K V|appendq K V|prepend K V|prependq K V|delete K|deleteq K|touch K exp=T|gat K exp=T|gatq K exp=T|gatk K exp=T
+    gatkq K exp=T|set K N|set K N flags=F|incr K delta=D initial=N exp=T|incrq K delta=D exp=0xffffffff|noop|0x7f
+    decr K delta=D initial=N exp=T|decrq K delta=D initial=N|incr K delta=D exp=0xffffffff
+"""
+RANDOM_WORDS = {
+    "K": ["a", "b", "/a", "/a/b", '"k\\x00\\r\\n\\xff"', "k" * 250],
+    "V": ["v", '"a\\r\\nvalue"', "x" * 3000, "0x1", "12a"],
+    "N": ["5000000000000000000", "4999999999999999999", "7777777777777777777"],
+    "D": ["0", "1", "9", "100"],
+    "F": ["0", "1", "0xdeadbeef"],
+    "T": ["0", "0", "1000", "2592001"],
+}
+
 LONG_KEY = b"k" * 250
 
 

@@ -125,6 +125,7 @@ SAME = {
         GETEX none EX abc
         GETEX none
         GETEX k EXAT 1
+        DBSIZE
         EXISTS k
     """,
     "numbers": r"""
@@ -267,6 +268,7 @@ SAME = {
         EXPIRE k 100 GT LT
         EXPIRE k 100 NX GT
         EXPIRE k 100 foo
+        EXPIRE k 100 "fo\\r\\no\\n\\n"
         EXPIRE k abc
         EXPIRE k 9223372036854775807
         EXPIRE k -9223372036854775808
@@ -412,6 +414,24 @@ SAME = {
         FOO a b c d e f g h i j k l m n o p q r s t u v w x y z a b c d e f g h i j k l m n o p q r s t u v w x y z
         AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA
     """,
+}
+
+# What is put together at random: K a key, V a value, N a number, T a time, F one to come, C a condition of EXPIRE.
+RANDOM = """
+    GET K|STRLEN K|SET K V|SET K V NX|SET K V XX GET|SET K V GET|SET K V KEEPTTL|SET K V EXAT F|SET K V PXAT F NX
+    SETNX K V|GETSET K V|GETDEL K|GETEX K|GETEX K PERSIST|GETEX K EXAT T|APPEND K V|SETEX K 0 V
+    INCR K|DECR K|INCRBY K N|DECRBY K N|MGET K K K K|MSET K V K V|MSETNX K V K V|DEL K K|UNLINK K|EXISTS K K K
+    TYPE K|EXPIREAT K T C|PEXPIREAT K T C|EXPIRE K -1|PEXPIRE K 0 C|EXPIRETIME K|PEXPIRETIME K|PERSIST K
+    DBSIZE|PING V|ECHO V|SET K N|SET K N|SET K V EXAT F KEEPTTL|CLIENT SETNAME name|CLIENT GETNAME
+"""
+RANDOM_WORDS = {
+    "K": [b"", b"a", b"b", b"/a", b"/a/", b"/a/b", b"/a/b/c", b"k\0\r\n\xff", b"k" * 300],
+    "V": [b"", b"v", b"a value", b"\r\n", b"x" * 5000, bytes(range(256)), b" 1", b"1 ", b"+1", b"0x1"],
+    "N": [b"0", b"1", b"-1", b"-0", b"01", b"42", b"9223372036854775807", b"-9223372036854775808",
+          b"9223372036854775808", b"1e3", b"1.0", b""],
+    "T": [b"0", b"-1", b"1", b"99999999999", b"99999999998", b"9999999999999", b"9223372036854775807", b"soon"],
+    "F": [b"0", b"9999999999998", b"9999999999999", b"9223372036854775807", b"soon"],
+    "C": [b"NX", b"XX", b"gt", b"Lt", b"foo"],
 }
 
 # Bytes as they go over the connection, up to the end of which the server answers or closes.

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import random
 import re
 import socket
 import struct
@@ -16,8 +17,8 @@ import pylibmc
 import pytest
 import resp
 from memcache import NOOP_OPAQUE, OPCODES, Answer, Line, Memcached, Peer, message, response
-from memcache_scripts import (BEFORE_PAUSE, BEHIND_PAUSE, COUNT_EXTRAS, DIFFERENT, PAUSE_S, SAME,
-                              SAME_BYTES, SET_EXTRAS)
+from memcache_scripts import (BEFORE_PAUSE, BEHIND_PAUSE, COUNT_EXTRAS, DIFFERENT, PAUSE_S, RANDOM,
+                              RANDOM_WORDS, SAME, SAME_BYTES, SET_EXTRAS)
 from server import TIMEOUT_S, Server
 
 VALUE_MAX = 16 << 20
@@ -85,6 +86,25 @@ def test_a_script_as_one_pipeline_is_answered_alike(peer, other, name):
             piece = []
         piece.append(line)
     assert peer.play(piece) == other.play(piece)
+
+
+def random_line(chance: random.Random, versions: int) -> Line:
+    """Any request on few keys, some only over one of the versions that were seen."""
+    forms = RANDOM.replace("|", "\n").strip().splitlines()
+    made = re.sub(r"\b[KVNDFT]\b", lambda word: chance.choice(RANDOM_WORDS[word[0]]), chance.choice(forms))
+    if versions and chance.random() < .2:
+        made += f" cas=@{chance.randint(max(1, versions - 10), versions)}"
+    return Line(f"{made} opaque={chance.randint(0, 1000)}")
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_any_requests_are_answered_alike(peer, other, seed):
+    """In pipelines of any length."""
+    chance = random.Random(seed)
+    for _ in range(40):
+        piece = [random_line(chance, len(peer.versions)) for _ in range(chance.choice((1, 10, 100)))]
+        answers, expected = peer.play(piece), other.play(piece)
+        assert answers == expected, [line.text for line in piece]
 
 
 def test_values_end_as_in_memcached(peer, other):

@@ -4,17 +4,19 @@
 from __future__ import annotations
 
 import os
+import random
 import re
 import shutil
 import socket
 import subprocess
 import threading
 from pathlib import Path
+from typing import Iterator
 
 import pytest
 import redis
 from resp import Peer, Redis, command, value, words
-from resp_scripts import DIFFERENT, DIFFERENT_BYTES, SAME, SAME_BYTES
+from resp_scripts import (DIFFERENT, DIFFERENT_BYTES, RANDOM, RANDOM_WORDS, SAME, SAME_BYTES)
 from server import TIMEOUT_S, Server
 
 KEY_MAX = 4096
@@ -81,6 +83,44 @@ def test_a_script_as_one_pipeline_is_answered_alike(peer, reference, name):
         for one in (peer, other):
             one.send(data)
         assert [peer.reply() for _ in range(count)] == [other.reply() for _ in range(count)]
+
+
+def random_commands(chance: random.Random) -> Iterator[list[bytes]]:
+    """Any commands on few keys, some with an argument too many or too few."""
+    forms = [line.split() for line in RANDOM.replace("|", "\n").strip().splitlines()]
+    while True:
+        made = [chance.choice(RANDOM_WORDS[word]) if word in RANDOM_WORDS else word.encode()
+                for word in chance.choice(forms)]
+        if chance.random() < .02:
+            made.insert(chance.randint(1, len(made)), chance.choice([b"", b"odd", b"\r\n", b"a\nb"]))
+        if chance.random() < .02 and len(made) > 1:
+            made.pop()
+        yield made
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_any_commands_are_answered_alike(peer, reference, seed):
+    """In pipelines of any length."""
+    chance = random.Random(seed)
+    commands = random_commands(chance)
+    with Peer(reference.connect()) as other:
+        other.ask("FLUSHALL")
+        for _ in range(40):
+            pipeline = [next(commands) for _ in range(chance.choice((1, 10, 100)))]
+            for one in (peer, other):
+                one.send(b"".join(command(*words_of) for words_of in pipeline))
+            for words_of in pipeline:
+                assert peer.reply() == other.reply(), words_of
+
+
+def test_every_command_is_compared(peer):
+    """Each that Redis has is in a script, or in the list of differences."""
+    lines = [line.strip() for script in SAME.values() for line in script.strip().splitlines()]
+    lines += [row[0] for row in DIFFERENT]
+    lines += [line for data in SAME_BYTES.values() for line in data.decode("latin-1").splitlines()]
+    compared = {line.split()[0].lower().encode() for line in lines if line.split()}
+    served = set(value(peer.ask("COMMAND", "LIST")))
+    assert served - compared == {b"lpmall", b"children", b"drop"}
 
 
 def all_answers(sock: socket.socket, pieces: list[bytes]) -> bytes:
