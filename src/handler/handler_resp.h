@@ -61,6 +61,10 @@
 /** Keys of one command whose memory accesses overlap; more gain nothing. */
 #define HANDLER_RESP_GROUP 16u
 
+/** Keys of one command whose memory is asked for before the first of them is written: it stays in
+ * the cache. */
+#define HANDLER_RESP_FETCH_MAX 256u
+
 /** The longest reply of a fixed form, in bytes: a number, a status. */
 #define HANDLER_RESP_SHORT_NBYTES_MAX 64u
 
@@ -241,8 +245,8 @@ void handler_resp_run(struct handler *h, const struct handler_resp_command *comm
 /** Room for `count` operations at `h->ops`; false: no memory, which was answered. */
 bool handler_resp_ops(struct handler *h, size_t count);
 
-/** Carries out `count` operations of `h->ops`, all or none; otherwise false, and the error is
- * answered. */
+/** Inside a write section: carries out `count` operations of `h->ops`, all or none; otherwise
+ * false, and the error is answered. */
 bool handler_resp_batch(struct handler *h, size_t count, uint64_t *revision);
 
 /** False: no further one. */

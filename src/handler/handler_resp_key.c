@@ -279,15 +279,11 @@ static void delete_one(struct handler *h, struct cdx_bytes key)
 /* Deletes all keys or, for want of memory, none. */
 static void delete_many(struct handler *h, const struct cdx_bytes *keys, size_t count)
 {
-    int64_t found = 0;
     uint64_t before, after;
     if (!handler_resp_ops(h, count))
         return;
     for (size_t i = 0; i < count; i++)
         h->ops[i] = (struct store_op){.kind = STORE_OP_DELETE, .key = keys[i]};
-    /* what is looked up together is near when it is deleted */
-    handler_section_read(&h->section);
-    handler_resp_each(h, keys, count, count_found, &found);
     handler_section_write(&h->section);
     /* every key that was there counts one revision */
     if (handler_resp_batch(h, 0, &before) && handler_resp_batch(h, count, &after))

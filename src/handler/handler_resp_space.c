@@ -24,9 +24,26 @@ bool handler_resp_ops(struct handler *h, size_t count)
     return true;
 }
 
+/* Asks the memory for what the operations will look at, of all or, of very many, the first. */
+static void fetch_ops(struct handler *h, size_t count)
+{
+    struct store_probe *probes = h->group_probes;
+    if (count > HANDLER_RESP_FETCH_MAX)
+        count = HANDLER_RESP_FETCH_MAX;
+    for (size_t at = 0; at < count; at += HANDLER_RESP_GROUP) {
+        size_t n = count - at < HANDLER_RESP_GROUP ? count - at : HANDLER_RESP_GROUP;
+        for (size_t i = 0; i < n; i++)
+            store_probe_start(h->section.store, STORE_PROBE_KEY, h->ops[at + i].key, &probes[i]);
+        store_probes_touch(h->section.reader, probes, n);
+        store_probes_reach(h->section.reader, probes, n);
+    }
+}
+
 bool handler_resp_batch(struct handler *h, size_t count, uint64_t *revision)
 {
     size_t failed;
+    if (count > 1)
+        fetch_ops(h, count);
     enum store_status status = store_batch(h->section.store, h->ops, count, &failed, revision);
     if (status != STORE_OK)
         handler_resp_write_failed(h, status);
