@@ -181,13 +181,15 @@ static inline struct cdx_number cdx_window_decimal(const struct cdx_window *w, b
                                                    uint64_t max, const char *end, size_t nend)
 {
     const uint64_t stop = w->have < limit ? w->have : limit;
-    if (pos >= w->kept && stop - pos >= CDX_DECIMAL_SHORT + nend) {
+    if (pos >= w->kept && stop - pos > nend) {
         const uint8_t *const begin = w->in + (pos - w->from);
+        const uint64_t most = stop - pos - nend;
+        const uint8_t *const last = begin + (most < CDX_DECIMAL_SHORT ? most : CDX_DECIMAL_SHORT);
         const uint8_t *p = begin + 1;
         uint32_t value = (uint32_t)*begin - '0';
         uint32_t digit = (uint32_t)*p - '0';
         const bool is_digit = value <= 9;
-        while (value != 0 && digit <= 9 && p != begin + CDX_DECIMAL_SHORT) {
+        while (value != 0 && digit <= 9 && p != last) {
             value = value * 10 + digit;
             p++;
             digit = (uint32_t)*p - '0';
