@@ -231,7 +231,9 @@ class Builder:
     def message_def(self, doc: s.Doc, tree: Tree[Token]) -> s.Item:
         _, name, *parts = tree.children
         fields = [tree for tree in _trees(parts) if tree.data == "part"]
-        return s.MessageNode(doc, self.word(name), self.parts.parts(fields), self.life(parts))
+        examples = [tree for tree in _trees(parts) if tree.data == "message_example"]
+        return s.MessageNode(doc, self.word(name), self.parts.parts(fields), self.life(parts),
+                             tuple(self.sample(_tree(tree.children[1])) for tree in examples))
 
     def limit_def(self, doc: s.Doc, tree: Tree[Token]) -> s.Item:
         _, name, value = tree.children
@@ -301,14 +303,21 @@ class Builder:
 
     def sample_arg(self, tree: Tree[Token]) -> s.SampleArg:
         name, value = tree.children
-        child = _tree(value).children[0]
         word = self.word(name)
+        return s.SampleArg(word, self.sample_value(_tree(value), word.span))
+
+    def sample_value(self, tree: Tree[Token], at: Span) -> s.SampleValue:
+        *sign, child = tree.children
+        if isinstance(child, Tree) and child.data == "sample_list":
+            return s.SampleList(tuple(self.sample_value(_tree(v), at) for v in child.children), at)
         if isinstance(child, Tree):
-            args = tuple(self.sample_arg(_tree(a)) for a in child.children)
-            return s.SampleArg(word, s.SampleGroup(args, word.span))
+            return s.SampleGroup(tuple(self.sample_arg(_tree(a)) for a in child.children), at)
         if child.type == "STRING":
-            return s.SampleArg(word, self.text(child))
-        return s.SampleArg(word, self.number(child) if child.type == "NUMBER" else self.word(child))
+            return self.text(child)
+        if child.type != "NUMBER":
+            return self.word(child)
+        number = self.number(child)
+        return s.Number(-number.value, number.span) if sign else number
 
     def text(self, token: Token) -> s.Text:
         raw, value, at = str(token)[1:-1], bytearray(), 0

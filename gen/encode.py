@@ -17,6 +17,7 @@ from cli import Failure
 from diagnostics import Report
 from encode_parts import encode_parts
 from examples import encode_frame
+from examples_parts import plain
 from interpret import Message, Value, Values, read_frame
 from interpret_parts import Reading, read_message
 from source import SourceFile
@@ -37,13 +38,11 @@ def encode(p: m.Protocol, text: str, name: str) -> list[Bytes]:
     """Each message's frame and bytes; Failure names the line or message that is wrong."""
     if text.lstrip().startswith("{"):
         return _from_json(p, text, name)
-    if p.messages:
-        raise Failure(f"{name}: messages are encoded from JSON: decode --json prints it")
     made = []
     for number, line in enumerate(text.split("\n"), 1):
         line = line.strip()
         if line and not line.startswith("//"):
-            made.append(_from_line(p, line, f"{name}:{number}"))
+            made.append((_message_line if p.messages else _from_line)(p, line, f"{name}:{number}"))
     return made
 
 
@@ -61,22 +60,41 @@ def _from_line(p: m.Protocol, line: str, place: str) -> Bytes:
         data = builder.text(Token("STRING", text[0])).value
         _no_errors(report, place)
         return frame, data
+    sample = _parsed(builder, rest, place)
+    _no_errors(report, place)
+    fields = {arg.name.text: plain(arg.value) for arg in sample.args}
+    return _encoded(p, frame, call, sample.name.text, fields, place)
+
+
+def _message_line(p: m.Protocol, line: str, place: str) -> Bytes:
+    """A message as decode prints it, or as an example of the description."""
+    rest = re.sub(r"\A[-<>]\s+", "", line)
+    report = Report(SourceFile(place, rest))
+    if _RAW.match(rest):
+        raise Failure(f"{place}: bytes that are no message need to be told whose they are: use JSON")
+    sample = _parsed(Builder(report), rest, place)
+    _no_errors(report, place)
+    message = next((x for x in p.messages if x.name == sample.name.text), None)
+    if message is None:
+        known = ", ".join(x.name for x in p.messages)
+        raise Failure(f"{place}: there is no message '{sample.name.text}'; known: {known}")
+    return _message(message, {arg.name.text: plain(arg.value) for arg in sample.args}, place)
+
+
+def _parsed(builder: Builder, rest: str, place: str) -> s.SampleFrame:
     _check_nesting(re.sub(r'"(?:[^"\\]|\\.)*"', "", rest), place)
     try:
-        sample = builder.sample(_SAMPLE.parse(rest))
+        return builder.sample(_SAMPLE.parse(rest))
     except UnexpectedInput as error:
         odd = rest[error.pos_in_stream or 0 :][:20] if error.pos_in_stream != -1 else ""
         what = f"'{odd}' does not fit" if odd else "it ends too early"
         raise Failure(f"{place}: no message: name(field value, …) is one; {what}") from None
-    _no_errors(report, place)
-    fields = {arg.name.text: _value(arg.value) for arg in sample.args}
-    return _encoded(p, frame, call, sample.name.text, fields, place)
 
 
 def _check_nesting(text: str, place: str) -> None:
     depth = 0
-    for brace in re.findall(r"[{}]", text):
-        depth += 1 if brace == "{" else -1
+    for brace in re.findall(r"[][{}]", text):
+        depth += 1 if brace in "{[" else -1
         if depth > NESTING_MAX:
             raise Failure(f"{place}: braces nest deeper than {NESTING_MAX}")
 
@@ -84,12 +102,6 @@ def _check_nesting(text: str, place: str) -> None:
 def _no_errors(report: Report, place: str) -> None:
     for error in report.found:
         raise Failure(f"{place}: {error.text}; {error.help}")
-
-
-def _value(node: Union[s.Number, s.Text, s.Word, s.SampleGroup]) -> Any:
-    if isinstance(node, s.SampleGroup):
-        return {arg.name.text: _value(arg.value) for arg in node.args}
-    return node.text if isinstance(node, s.Word) else node.value
 
 
 # ---- JSON ----

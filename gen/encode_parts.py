@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A message's values to bytes: every part as it is given, lengths too; nothing is worked out."""
+"""A message's values to bytes: every part as it is given; lengths and counts that are not are worked out."""
 from __future__ import annotations
 
 import re
@@ -12,30 +12,92 @@ from expressions import evaluate
 from interpret_parts import arm_of
 
 
+class Misfit(Failure):
+    """A value that cannot be one; `path` names the parts that lead to it, the outermost first."""
+
+    def __init__(self, text: str, path: tuple[str, ...] = (), is_missing: bool = False) -> None:
+        super().__init__(text)
+        self.path = path
+        self.is_missing = is_missing
+
+
 def encode_parts(parts: tuple[m.Part, ...], fields: dict[str, Any], place: str) -> bytes:
-    """The bytes of all parts; Failure when a value is missing or cannot be one."""
-    made = bytearray()
-    numbers: dict[str, int] = {}
-    announced: list[tuple[int, str, bytes]] = []
-    for name in fields:
-        if all(part.name != name for part in parts):
-            raise Failure(f"{place}: there is no field '{name}'")
-    for part in parts:
-        if part.condition is not None and not evaluate(part.condition, numbers):
-            numbers[part.name] = 0
-            continue
-        value = _number(part, fields.get(part.name), place)
+    """The bytes of all parts; Misfit when a value is missing or cannot be one."""
+    return _Encoding(parts, fields, place).data()
+
+
+class _Encoding:
+    """The parts of one message or struct while they are put together."""
+
+    def __init__(self, parts: tuple[m.Part, ...], fields: dict[str, Any], place: str) -> None:
+        self.place = place
+        self.fields = fields
+        self.made: dict[str, bytes] = {}
+        self.numbers: dict[str, int] = {}
+        self.pending: dict[str, m.Part] = {}  # lengths and counts of what is still to come
+        self.ahead: list[str] = []
+        for name in fields:
+            if all(part.name != name for part in parts):
+                raise Misfit(f"{place}: there is no field '{name}'", (name,))
+        for part in parts:
+            try:
+                self.put(part)
+            except Misfit as misfit:
+                raise Misfit(str(misfit), (part.name, *misfit.path), misfit.is_missing) from None
+        for name in self.pending:
+            raise Misfit(f"{place}: '{name}' is missing", (name,), True)
+
+    def put(self, part: m.Part) -> None:
+        self.made[part.name] = b""
+        place = f"{self.place}: '{part.name}'"
+        if part.condition is not None and not self.worked_out(part.condition, place):
+            self.numbers[part.name] = 0
+            return
+        value = _number(part, self.fields.get(part.name), self.place)
+        if value is None and part.derived is not None:
+            self.pending[part.name] = part
+            return
         if isinstance(value, int):
-            numbers[part.name] = value
-        data = put_part(part.type, value, numbers, f"{place}: '{part.name}'")
+            self.numbers[part.name] = value
+        try:
+            data = put_part(part.type, value, self.numbers, place)
+        except KeyError as error:
+            raise Misfit(f"{place} needs the number {error}, which is not known before it") from None
+        self.made[part.name] = data
         if isinstance(part.type, m.Integer) and part.type.ahead:
-            announced.append((len(made), part.name, data))
-        else:
-            made += data
-    for at, name, data in announced:
-        if made[at : at + len(data)] != data:
-            raise Failure(f"{place}: '{name}' is not what the next bytes begin with")
-    return bytes(made)
+            self.ahead.append(part.name)
+        count = len(value) if isinstance(value, list) else 0
+        for name, number in list(self.pending.items()):
+            if number.derived is not None and number.derived.about == part.name:
+                self.derive(number, count if number.derived.is_count else len(data))
+
+    def derive(self, number: m.Part, size: int) -> None:
+        how = number.derived
+        assert how is not None
+        place = f"{self.place}: '{number.name}'"
+        value, odd = divmod(size - (self.worked_out(how.rest, place) if how.rest is not None else 0),
+                            how.scale)
+        if odd:
+            raise Misfit(f"{place} cannot say that '{how.about}' has {size}")
+        self.numbers[number.name] = value
+        self.made[number.name] = put_part(number.type, value, self.numbers, place)
+        del self.pending[number.name]
+
+    def worked_out(self, e: m.Expression, place: str) -> int:
+        try:
+            return evaluate(e, self.numbers)
+        except KeyError as error:
+            raise Misfit(f"{place} needs the number {error}, which is not known before it") from None
+
+    def data(self) -> bytes:
+        made = b"".join(chunk for name, chunk in self.made.items() if name not in self.ahead)
+        at = 0
+        for name, chunk in self.made.items():
+            if name not in self.ahead:
+                at += len(chunk)
+            elif made[at : at + len(chunk)] != chunk:
+                raise Misfit(f"{self.place}: '{name}' is not what the next bytes begin with", (name,))
+        return made
 
 
 def _number(part: m.Part, value: Any, place: str) -> Any:
@@ -47,14 +109,14 @@ def _number(part: m.Part, value: Any, place: str) -> Any:
         return value
     found = [v.value for v in enum.values if v.name == value]
     if not found:
-        raise Failure(f"{place}: enum {enum.name} has no value '{value}'")
+        raise Misfit(f"{place}: enum {enum.name} has no value '{value}'")
     return found[0]
 
 
 @singledispatch
 def put_part(of: Any, value: Any, numbers: dict[str, int], place: str) -> bytes:
     """The bytes of one part, whose kind is `of`; Failure when `value` cannot be one."""
-    raise Failure(f"{place} is a {type(of).__name__.lower()}, which this command cannot write")
+    raise Misfit(f"{place} is a {type(of).__name__.lower()}, which this command cannot write")
 
 
 @put_part.register(m.Integer)
@@ -84,9 +146,9 @@ def _(of: m.Decimal, value: Any, numbers: dict[str, int], place: str) -> bytes:
 def _(of: m.Token, value: Any, numbers: dict[str, int], place: str) -> bytes:
     data = _bytes(value, place)
     if (data + of.end).find(of.end) != len(data):
-        raise Failure(f"{place} holds the bytes that end it")
+        raise Misfit(f"{place} holds the bytes that end it")
     if of.pattern is not None and not re.fullmatch(of.pattern, data, re.S):
-        raise Failure(f"{place} does not match its pattern")
+        raise Misfit(f"{place} does not match its pattern")
     return data + of.end
 
 
@@ -99,7 +161,7 @@ def _(of: m.Literal, value: Any, numbers: dict[str, int], place: str) -> bytes:
 def _(of: m.Filler, value: Any, numbers: dict[str, int], place: str) -> bytes:
     data = bytes(of.size) if value is None else _bytes(value, place)
     if len(data) != of.size:
-        raise Failure(f"{place} has {of.size} bytes")
+        raise Misfit(f"{place} has {of.size} bytes")
     return data
 
 
@@ -107,7 +169,7 @@ def _(of: m.Filler, value: Any, numbers: dict[str, int], place: str) -> bytes:
 def _(of: m.Counted, value: Any, numbers: dict[str, int], place: str) -> bytes:
     data = _bytes(value, place)
     if len(data) >= 1 << (8 * of.width):
-        raise Failure(f"{place} has {len(data)} bytes, more than its length can say")
+        raise Misfit(f"{place} has {len(data)} bytes, more than its length can say")
     return len(data).to_bytes(of.width, "big" if of.big_endian else "little") + data
 
 
@@ -119,7 +181,7 @@ def _(of: m.Sized, value: Any, numbers: dict[str, int], place: str) -> bytes:
 @put_part.register(m.Array)
 def _(of: m.Array, value: Any, numbers: dict[str, int], place: str) -> bytes:
     if not isinstance(value, list) or not all(isinstance(x, dict) for x in value):
-        raise Failure(f"{place} is a list of structs")
+        raise Misfit(f"{place} {'is missing' if value is None else 'is a list of structs'}", (), value is None)
     return b"".join(encode_parts(of.element.parts, x, place) for x in value)
 
 
@@ -127,7 +189,7 @@ def _(of: m.Array, value: Any, numbers: dict[str, int], place: str) -> bytes:
 def _(of: m.Choice, value: Any, numbers: dict[str, int], place: str) -> bytes:
     arm = arm_of(of, evaluate(of.tag, numbers))
     if arm is None:
-        raise Failure(f"{place} has nothing for {evaluate(of.tag, numbers)}")
+        raise Misfit(f"{place} has nothing for {evaluate(of.tag, numbers)}")
     return _struct(arm.struct, value, place) if arm.struct is not None else b""
 
 
@@ -138,16 +200,16 @@ def _(of: m.Struct, value: Any, numbers: dict[str, int], place: str) -> bytes:
 
 def _struct(of: m.Struct, value: Any, place: str) -> bytes:
     if not isinstance(value, dict):
-        raise Failure(f"{place} is a struct")
+        raise Misfit(f"{place} {'is missing' if value is None else 'is a struct'}", (), value is None)
     return encode_parts(of.parts, value, place)
 
 
 def _integer(value: Any, bits: int, signed: bool, place: str) -> int:
     least, most = (-(1 << bits - 1), (1 << bits - 1) - 1) if signed else (0, (1 << bits) - 1)
     if isinstance(value, bool) or not isinstance(value, int):
-        raise Failure(f"{place} {'is missing' if value is None else 'is a number'}")
+        raise Misfit(f"{place} {'is missing' if value is None else 'is a number'}", (), value is None)
     if not least <= value <= most:
-        raise Failure(f"{place} is a number of {bits} bits")
+        raise Misfit(f"{place} is a number of {bits} bits")
     return value
 
 
@@ -155,5 +217,5 @@ def _bytes(value: Any, place: str) -> bytes:
     if isinstance(value, str):
         return value.encode("utf-8", errors="surrogatepass")
     if not isinstance(value, bytes):
-        raise Failure(f"{place} {'is missing' if value is None else 'is a text'}")
+        raise Misfit(f"{place} {'is missing' if value is None else 'is a text'}", (), value is None)
     return value

@@ -153,7 +153,7 @@ class _Reader:
             self.report.error("CDX0403", value.span,
                               f"'{arg.name.text}' is a value of enum {field.type.name}",
                               did_you_mean(word, labels))
-        elif isinstance(value, s.Number) and value.value < limit:
+        elif isinstance(value, s.Number) and 0 <= value.value < limit:
             return value.value
         else:
             bits = field.type.width * 8

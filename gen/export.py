@@ -54,7 +54,9 @@ def _protocol(p: m.Protocol) -> Object:
         "structs": [{**_named(s), **_sizes(s), "fields": _fields(s.fields),
                      "parts": [part_object(x) for x in s.parts]} for s in p.structs],
         "messages": [{**_named(x), **life_object(x.life),
-                      "parts": [part_object(y) for y in x.parts]} for x in p.messages],
+                      "parts": [part_object(y) for y in x.parts],
+                      "examples": [{"line": e.span.line, "text": e.text, "bytes": e.data.hex()}
+                                   for e in x.examples]} for x in p.messages],
         "frames": [{**_named(f), "selector": f.selector.name, "correlate": f.correlate.name,
                     "min": f.head, "fields": _fields(f.fields)} for f in p.frames],
         "calls": [_call(p, c) for c in p.calls],

@@ -25,7 +25,7 @@ INDENT = 4
 CLAUSE_COLUMNS = 8
 
 # Rules of the grammar that begin a line although nothing ends the one before.
-CLAUSES = frozenset(["request", "row", "response", "example"])
+CLAUSES = frozenset(["request", "row", "response", "example", "message_example"])
 TIGHT_AFTER = frozenset(["(", "["])
 TIGHT_BEFORE = frozenset([",", ";", ")", "[", "]"])
 # What has its argument in angle brackets.
@@ -240,7 +240,8 @@ def _without_ends(lines: list[str]) -> list[str]:
 
 def _flat(statement: Statement, width: int) -> str:
     """The statement on one line; the first word takes at least `width` columns."""
-    width = CLAUSE_COLUMNS if statement.is_clause else width
+    if statement.is_clause:  # those of a call stand in a column
+        width = CLAUSE_COLUMNS if "->" in statement.words or statement.words[0] != "example" else 0
     text = " " * (INDENT * statement.depth)
     for at, word in enumerate(statement.words):
         text += f"{word:{width}}" if at == 0 and len(statement.words) > 1 else str(word)
@@ -252,7 +253,12 @@ def _space(statement: Statement, at: int) -> str:
     """What stands behind the word at `at`."""
     word = statement.words[at]
     following = next(iter(statement.words[at + 1 :]), None)
+    is_sample = statement.words[0] == "example" and statement.is_clause
+    if is_sample and following == "[" and word not in TIGHT_AFTER:
+        return " "  # a list, not the length of something
     if following is None or word in TIGHT_AFTER or following in TIGHT_BEFORE:
+        return ""
+    if is_sample and word == "-":
         return ""
     angles = _angles(statement.words)
     if at + 1 in angles or at in angles and word == "<":
@@ -285,7 +291,8 @@ def _broken(text: str, statement: Statement) -> list[str]:
         asked, answered = text[: arrow[0]], " " * (column - 3) + text[arrow[0] + 1 :]
         return [*_fill(asked, asked.find("(") + 1), *_fill(answered, column)]
     if statement.is_clause:
-        return _fill(text, column - 2)
+        is_message = statement.words[0] == "example" and not arrow
+        return _fill(text, column - 1 if is_message else column - 2)
     return _fill(text, INDENT * (statement.depth + 2))
 
 

@@ -38,7 +38,7 @@ KEYWORDS = {
     ).split()
 }
 # Words that begin a kind of field only before these tokens or words: elsewhere they may name a type.
-KIND_WORDS = {"reserved": ("NUMBER", "STRING"), "zero": ("LSQB",), "skip": ("LSQB",), "varint": ("LESSTHAN",), "match": ("NAME", "NUMBER", "LPAR"),
+KIND_WORDS = {"example": ("NAME",), "reserved": ("NUMBER", "STRING"), "zero": ("LSQB",), "skip": ("LSQB",), "varint": ("LESSTHAN",), "match": ("NAME", "NUMBER", "LPAR"),
               "decimal": ("LESSTHAN",), "text": ("until", "STRING"), "rest": ("RSQB", "COMMA")}
 # Invisible, or able to make a line look like another one.
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff]+")

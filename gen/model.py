@@ -263,6 +263,15 @@ class Derived:
 
 
 @dataclass(frozen=True)
+class MessageExample:
+    """A message as its description shows it, and what that is on the wire."""
+
+    text: str
+    data: bytes
+    span: Span
+
+
+@dataclass(frozen=True)
 class Message:
     """What a stream of its own consists of, one after the other."""
 
@@ -271,6 +280,7 @@ class Message:
     span: Span
     parts: tuple[Part, ...]
     life: Life = ALWAYS
+    examples: tuple[MessageExample, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from cli import Failure
 from diagnostics import Report
 from dump import dump
 from examples import with_examples
+from examples_parts import with_message_examples
 from load import load, read
 from plan import Plan, make_plan
 from program import MessagePlan, make_message_plan
@@ -65,6 +66,8 @@ def understand(path: Path, name: str, consequence: str,
     passed("resolve", protocol)
     protocol = with_examples(protocol, loaded.items, report)
     check(protocol, report)
+    if not report.found:
+        protocol = with_message_examples(protocol, loaded.items, report)
     passed("check", protocol)
     if report.found:
         show_errors(report, consequence)

@@ -193,6 +193,7 @@ class MessageNode:
     name: Word
     parts: tuple[PartNode, ...]
     life: LifeNode = NO_LIFE
+    examples: "tuple[SampleFrame, ...]" = ()
 
 
 @dataclass(frozen=True)
@@ -229,13 +230,22 @@ class OutcomeNode:
 @dataclass(frozen=True)
 class SampleArg:
     name: Word
-    value: "Number | Text | Word | SampleGroup"
+    value: "SampleValue"
 
 
 @dataclass(frozen=True)
 class SampleGroup:
     args: tuple[SampleArg, ...]
     span: Span
+
+
+@dataclass(frozen=True)
+class SampleList:
+    values: "tuple[SampleValue, ...]"
+    span: Span
+
+
+SampleValue = Union[Number, Text, Word, SampleGroup, SampleList]
 
 
 @dataclass(frozen=True)

@@ -67,7 +67,7 @@ def line_of(entry: Entry) -> str:
     outcome = entry.outcome
     arrow = ARROWS.get(entry.frame, "-")
     if isinstance(outcome, Reading):
-        return f"{arrow} {entry.frame} {_spelled(parts_of(outcome.message.parts, outcome.fields))}"
+        return f"{arrow} {message_text(outcome.message, outcome.fields)}"
     if not isinstance(outcome, Message):
         what = "incomplete" if isinstance(outcome, Incomplete) else "refused"
         return f"{arrow} {quoted(entry.data)}  // {what}: {reason_of(outcome)}"
@@ -75,6 +75,12 @@ def line_of(entry: Entry) -> str:
     fields = ", ".join(f"{name} {_spelled(value)}" for name, value in _fields(outcome).items())
     note = f"  // no such answer: {reason_of(entry.misfit)}" if entry.misfit else ""
     return f"{arrow} {of}{label_of(outcome)}({fields}){note}"
+
+
+def message_text(message: m.Message, fields: Fields) -> str:
+    """A message in the syntax of examples."""
+    shown = parts_of(message.parts, fields)
+    return f"{message.name}({', '.join(f'{k} {_spelled(v)}' for k, v in shown.items())})"
 
 
 def _spelled(value: Any) -> str:

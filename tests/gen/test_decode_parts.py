@@ -99,8 +99,8 @@ message all {
 }
 """
 GOOD = (b"OK\x01\x02\x01\x96\x01-12\r\nabc \0\0\1\2\x02\x03\xff\xff\xfe\x04\0\0\x01\x34\x12\x04\x02\0\0\x05\x03abc")
-SAID = ('- all { kind point, how 2, bits 1, v 150, d -12, t "abc", s "\\x01\\x02", n 2, '
-        'pairs [{ x -2, y -2 }, { x 2, y 1 }], extra 4660, size 4, where_at { x 1, y 5 }, tail "abc" }')
+SAID = ('- all(kind point, how 2, bits 1, v 150, d -12, t "abc", s "\\x01\\x02", n 2, '
+        'pairs [{ x -2, y -2 }, { x 2, y 1 }], extra 4660, size 4, where_at { x 1, y 5 }, tail "abc")')
 
 
 @functools.lru_cache(maxsize=None)
@@ -163,7 +163,7 @@ def test_mutants_are_decoded_and_encoded_back() -> None:
 
 
 @pytest.mark.parametrize(("change", "said"), [
-    ({"n": None}, "'n' is missing"), ({"n": 256}, "'n' is a number of 8 bits"), ({"n": "2"}, "'n' is a number"),
+    ({"v": None}, "'v' is missing"), ({"n": 256}, "'n' is a number of 8 bits"), ({"n": "2"}, "'n' is a number"),
     ({"kind": "line"}, "enum kind has no value 'line'"), ({"t": 7}, "'t' is a text"), ({"pairs": {}}, "'pairs' is a list of structs"),
     ({"where_at": 1}, "'where_at' is a struct"), ({"more": 1}, "there is no field 'more'"), ({"s": "x"}, "'s' has 2 bytes"),
     ({"tail": "a" * 256}, "'tail' has 256 bytes, more than its length can say"),
@@ -178,9 +178,23 @@ def test_what_cannot_be_encoded_is_told(change: dict[str, object], said: str) ->
     assert said in str(told.value)
 
 
-def test_the_text_of_messages_is_only_to_be_read() -> None:
-    with pytest.raises(Failure, match="messages are encoded from JSON"):
-        encode(protocol(), SAID, "x")
+def test_what_is_shown_is_taken_back() -> None:
+    assert encode(protocol(), f"// a remark\n{SAID}\n\n{SAID[2:]}\n", "x") == [("all", GOOD), ("all", GOOD)]
+    left_out = SAID.replace(", n 2", "").replace(", size 4", "")  # what encoders work out
+    assert encode(protocol(), left_out, "x") == [("all", GOOD)]
+
+
+@pytest.mark.parametrize(("text", "said"), [
+    (SAID.replace("all(", "al("), "x:1: there is no message 'al'; known: all"),
+    (SAID.replace(", t \"abc\"", ""), "x:1: 't' is missing"),
+    (SAID.replace("x -2", "x -"), "x:1: no message: name(field value, …) is one"),
+    (SAID.replace("[", "[" * 9, 1), "x:1: braces nest deeper than 8"),
+    ('> "abc"', "x:1: bytes that are no message need to be told whose they are"),
+])
+def test_text_that_is_no_message(text: str, said: str) -> None:
+    with pytest.raises(Failure) as told:
+        encode(protocol(), text, "x")
+    assert said in str(told.value)
 
 
 def test_a_message_that_is_not_there() -> None:

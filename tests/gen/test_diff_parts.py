@@ -305,7 +305,7 @@ def test_a_change_is_told_with_its_witness() -> None:
     assert re.fullmatch(
         r"new:\d+: where-added: message last: 'a' must be \(a < 9\); breaks old writers\n"
         r"    old writer sends ([0-9a-f]{2}) [0-9a-f]{2}\n"
-        r"        - last { a \d+, b \d+ }\n"
+        r"        - last\(a \d+, b \d+\)\n"
         r"    new reader refuses it: byte 0, a: too much\n", text), text
     assert diff.verdict(old, new, changes).endswith("raise the major version to 2")
     made = json.loads(diff.json_of(changes))["changes"]

@@ -381,7 +381,7 @@ def test_every_output_is_rendered_from_a_template() -> None:
     plan = CAUDEXC.compile_description(HERE / "tiny.cdx", "tiny.cdx")
     templates = {p.name for p in (GEN / "templates").glob("*.j2") if not p.name.startswith("_")}
     import render as module
-    assert {o.template for o in (*module.OUTPUTS, *module.MESSAGE_OUTPUTS)} == templates
+    assert {o.template for o in (*module.OUTPUTS, *module.MESSAGE_OUTPUTS)} | {*module.BUNDLE_OUTPUTS} == templates
     assert all(text.endswith("\n") for text in render(plan).values())
 
 

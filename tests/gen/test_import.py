@@ -61,7 +61,7 @@ def _folder(tmp_path: Path) -> Path:
 def test_files_make_one_protocol(folder: Path) -> None:
     (folder / "note.bin").write_bytes(b"\x02hi\x02")
     done = caudexc(folder, "decode", "notes.cdx", "note.bin")
-    assert done.stdout == '- note { text "hi", tone high }\n', done.stderr
+    assert done.stdout == '- note(text "hi", tone high)\n', done.stderr
 
 
 def test_errors_stand_in_their_own_file(folder: Path) -> None:
