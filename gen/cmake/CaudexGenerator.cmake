@@ -22,45 +22,54 @@ function(_caudex_python_ok result interp)
   endif()
 endfunction()
 
-# Python and Ragel, or an error that says what to install. A macro, so that the caller sees the results.
-macro(caudex_find_generator)
+# Finds Python and Ragel (cache variables GEN_PYTHON, RAGEL); `reason` becomes what is missing, or empty.
+function(caudex_find_generator reason)
+  set(${reason} "" PARENT_SCOPE)
   find_program(GEN_PYTHON NAMES python3 PATHS /usr/bin VALIDATOR _caudex_python_ok
                DOC "Python that can import jinja2 and lark")
-  set(_caudex_ok TRUE)
+  set(ok TRUE)
   if(GEN_PYTHON)
-    _caudex_python_ok(_caudex_ok "${GEN_PYTHON}") # a cached or given value skips VALIDATOR
+    _caudex_python_ok(ok "${GEN_PYTHON}") # a cached or given value skips VALIDATOR
   endif()
-  if(NOT GEN_PYTHON OR NOT _caudex_ok)
-    message(FATAL_ERROR "GEN_PYTHON='${GEN_PYTHON}': no Python >= 3.9 that imports jinja2 and lark.\n"
-      "  apt-get install python3-jinja2 python3-lark, or pass -DGEN_PYTHON=/path/to/python3")
+  if(NOT GEN_PYTHON OR NOT ok)
+    set(${reason} "GEN_PYTHON='${GEN_PYTHON}': no Python >= 3.9 that imports jinja2 and lark.\n  apt-get install python3-jinja2 python3-lark, or pass -DGEN_PYTHON=/path/to/python3" PARENT_SCOPE)
+    return()
   endif()
   find_program(RAGEL NAMES ragel DOC "The Ragel state machine compiler, 6.10")
   if(NOT RAGEL)
-    message(FATAL_ERROR "ragel was not found.\n  apt-get install ragel")
+    set(${reason} "ragel was not found.\n  apt-get install ragel" PARENT_SCOPE)
+    return()
   endif()
-  execute_process(COMMAND ${RAGEL} --version OUTPUT_VARIABLE _caudex_ragel_says ERROR_QUIET)
-  if(NOT _caudex_ragel_says MATCHES "version 6\\.")
-    message(FATAL_ERROR "RAGEL='${RAGEL}' is not Ragel 6.\n  apt-get install ragel, or pass -DRAGEL=/path/to/ragel")
+  execute_process(COMMAND ${RAGEL} --version OUTPUT_VARIABLE said RESULT_VARIABLE rc ERROR_QUIET)
+  if(NOT rc EQUAL 0 OR NOT said MATCHES "version 6\\.")
+    set(${reason} "RAGEL='${RAGEL}' is not Ragel 6.\n  apt-get install ragel, or pass -DRAGEL=/path/to/ragel" PARENT_SCOPE)
   endif()
-endmacro()
+endfunction()
 
 function(caudex_add_protocol target description)
   cmake_parse_arguments(P "" "NAME;OUT" "" ${ARGN})
   if(P_UNPARSED_ARGUMENTS OR P_KEYWORDS_MISSING_VALUES)
     message(FATAL_ERROR "caudex_add_protocol(${target}): usage: caudex_add_protocol(TARGET DESCRIPTION.cdx [NAME SHOWN] [OUT DIR])")
   endif()
-  caudex_find_generator()
+  if(TARGET ${target})
+    message(FATAL_ERROR "caudex_add_protocol(${target}): there is a target '${target}' already")
+  endif()
+  caudex_find_generator(missing)
+  if(missing)
+    message(FATAL_ERROR "caudex_add_protocol(${target}): ${missing}")
+  endif()
   get_filename_component(description "${description}" ABSOLUTE)
   if(NOT P_NAME)
     get_filename_component(P_NAME "${description}" NAME)
   endif()
 
   # Which files a build makes depends on the description: it is asked whenever that has changed.
-  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${description}")
+  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${description}" "${CAUDEX_GEN_DIR}/render.py")
   execute_process(COMMAND ${GEN_PYTHON} -I -B ${CAUDEX_GEN_DIR} build "${description}" --name "${P_NAME}" --list
     OUTPUT_VARIABLE listed ERROR_VARIABLE said RESULT_VARIABLE rc OUTPUT_STRIP_TRAILING_WHITESPACE)
   if(NOT rc EQUAL 0)
-    message(FATAL_ERROR "caudex_add_protocol(${target}):\n${said}")
+    message(NOTICE "${said}") # as it is: an error would break its lines
+    message(FATAL_ERROR "caudex_add_protocol(${target}): ${P_NAME} cannot be compiled, see above")
   endif()
   string(REPLACE "\n" ";" listed "${listed}")
   list(POP_FRONT listed p)
@@ -90,14 +99,13 @@ function(caudex_add_protocol target description)
   endforeach()
 
   # The stamp is the output, the files are byproducts: unchanged files are not rewritten, so what depends
-  # on them is not rebuilt.
-  file(GLOB generator CONFIGURE_DEPENDS ${CAUDEX_GEN_DIR}/*.py ${CAUDEX_GEN_DIR}/*.lark ${CAUDEX_GEN_DIR}/templates/*.j2)
+  # on them is not rebuilt. The depfile names what is imported, and the generator.
   add_custom_command(
     OUTPUT ${g}/${p}.stamp
     BYPRODUCTS ${made}
     COMMAND ${GEN_PYTHON} -I -B ${CAUDEX_GEN_DIR} build "${description}" --name "${P_NAME}"
       --out ${g} --depfile ${g}/${p}.d --stamp ${g}/${p}.stamp
-    DEPENDS ${generator} "${description}" DEPFILE ${g}/${p}.d VERBATIM
+    DEPENDS "${description}" DEPFILE ${g}/${p}.d VERBATIM
     COMMENT "Generating ${p} from ${P_NAME}")
   foreach(machine IN LISTS machines)
     add_custom_command(
@@ -109,6 +117,7 @@ function(caudex_add_protocol target description)
   add_custom_target(${target}_generated DEPENDS ${g}/${p}.stamp)
   set_target_properties(${target}_generated PROPERTIES CAUDEX_DIR ${g} CAUDEX_PREFIX ${p})
 
+  # Position independent, so that shared libraries may be made of it.
   add_library(${target} STATIC ${sources})
   add_dependencies(${target} ${target}_generated)
   target_compile_features(${target} PUBLIC c_std_11)
@@ -121,6 +130,7 @@ function(caudex_add_protocol target description)
     target_link_libraries(${target}_client PUBLIC ${target} Caudex::client)
     list(APPEND libraries ${target}_client)
   endif()
+  set_target_properties(${libraries} PROPERTIES POSITION_INDEPENDENT_CODE ON)
   if(TARGET caudex_flags) # Caudex's own build
     foreach(library IN LISTS libraries)
       target_link_libraries(${library} PRIVATE $<BUILD_INTERFACE:caudex_flags>)
