@@ -459,6 +459,36 @@ static void a_connection_that_ends_lets_its_answer_go(void **state)
     close_fixture(&f);
 }
 
+static void a_list_of_clients_that_is_too_long_is_an_error(void **state)
+{
+    (void)state;
+    enum { COUNT = 20000, NAME = 256 };
+    struct fixture f;
+    char name[NAME + 1] = {0}, command[4 * NAME];
+    open_fixture(&f, 1 << 20);
+    struct drive *d = &f.drive;
+    void *first = d->session;
+    uint8_t *others = calloc(COUNT, d->class->session_nbytes);
+    assert_non_null(others);
+    memset(name, 'n', NAME);
+    snprintf(command, sizeof command,
+             "CLIENT SETNAME %s\r\nCLIENT SETINFO LIB-NAME %s\r\nCLIENT SETINFO LIB-VER %s\r\n",
+             name, name, name);
+    for (size_t i = 0; i < COUNT; i++) {
+        d->session = others + i * d->class->session_nbytes;
+        d->class->session_start(d->handler, d->session);
+        feed(&f, command);
+        drive_clear(d);
+    }
+    d->session = first;
+    feed(&f, "CLIENT LIST\r\nPING\r\n");
+    assert_answer(&f, "-ERR answer is longer than 16777216 bytes\r\n+PONG\r\n");
+    for (size_t i = 0; i < COUNT; i++)
+        d->class->session_end(d->handler, others + i * d->class->session_nbytes);
+    free(others);
+    close_fixture(&f);
+}
+
 /* ---- writes of many keys ---- */
 
 /* A command with the words `key:N` of many keys, each with `value` behind it unless that is NULL.
@@ -578,6 +608,7 @@ int main(void)
         cmocka_unit_test(what_is_written_meanwhile_is_not_in_the_answer),
         cmocka_unit_test(all_values_on_the_way_to_a_path_are_answered_over_many_turns),
         cmocka_unit_test(too_many_long_answers_are_refused),
+        cmocka_unit_test(a_list_of_clients_that_is_too_long_is_an_error),
         cmocka_unit_test(many_writes_that_do_not_fit_all_change_nothing),
         cmocka_unit_test(many_writes_without_memory_change_nothing),
         cmocka_unit_test(an_answer_that_takes_too_long_ends),
