@@ -24,13 +24,13 @@
  * --rate is in requests per second; --writes, only of kv: so many requests put a new value.
  * --announce prints the line `begun` when the window begins.
  */
+#include "load_cpu.h"
 #include "load_latency.h"
 
 #include <caudex/kv.h>
 #include <caudex/memcache.h>
 
 #include <arpa/inet.h>
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -606,34 +606,6 @@ static void run(struct conn *conns, int epoll, uint64_t until_ns)
         run_closed(conns, epoll, until_ns);
 }
 
-/* ---- the server's CPU time ---- */
-
-static uint64_t cpu_ns(void)
-{
-    char path[300];
-    uint64_t sum = 0;
-    if (options.pid == 0)
-        return 0;
-    snprintf(path, sizeof path, "/proc/%d/task", options.pid);
-    DIR *dir = opendir(path);
-    if (dir == NULL)
-        die(path);
-    for (struct dirent *e = readdir(dir); e != NULL; e = readdir(dir)) {
-        unsigned long long ns = 0;
-        if (e->d_name[0] == '.')
-            continue;
-        snprintf(path, sizeof path, "/proc/%d/task/%.20s/schedstat", options.pid, e->d_name);
-        FILE *file = fopen(path, "r");
-        if (file != NULL) {
-            if (fscanf(file, "%llu", &ns) == 1)
-                sum += ns;
-            fclose(file);
-        }
-    }
-    closedir(dir);
-    return sum;
-}
-
 /* ---- the program ---- */
 
 static void read_options(int argc, char **argv)
@@ -767,8 +739,8 @@ int main(int argc, char **argv)
         puts("begun");
         fflush(stdout);
     }
-    uint64_t begin = now_ns(), cpu = cpu_ns();
+    uint64_t begin = now_ns(), cpu = load_cpu_ns(options.pid);
     run(conns, epoll, options.fill ? UINT64_MAX : begin + (uint64_t)(options.seconds * 1e9));
-    report(now_ns() - begin, cpu_ns() - cpu);
+    report(now_ns() - begin, load_cpu_ns(options.pid) - cpu);
     return 0;
 }
